@@ -1,0 +1,134 @@
+"""Exceptions that cross rooms. Each one names the cause, the remedy, and the exit code a command ends with.
+
+Takes nothing, gives types. A command prints ``error.sentence()`` and exits with ``error.exit_code``; nothing else in the
+project decides on exit codes.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+EXIT_OK: Final = 0
+"""Yes, or done."""
+EXIT_NO: Final = 1
+"""No: not this person, or a check failed."""
+EXIT_USAGE: Final = 2
+"""Usage or configuration; the message names the key or the argument."""
+EXIT_NO_DECISION: Final = 3
+"""No decision is possible: too short, silent or clipped; the message says which."""
+EXIT_LOCKED: Final = 4
+"""Locked out after too many failures."""
+EXIT_ENVIRONMENT: Final = 5
+"""The environment: no microphone, no model, no broker, no disk; the message says which."""
+EXIT_SPOOF: Final = 7
+"""A recording or a synthetic voice is suspected."""
+EXIT_INTERRUPTED: Final = 130
+"""Stopped by Ctrl-C."""
+
+
+class EarmarkError(Exception):
+    """Base of every error that a person may see.
+
+    ``cause`` is one plain sentence without a full stop; ``remedy`` says what to do about it and may be empty.
+    """
+
+    exit_code: ClassVar[int] = EXIT_ENVIRONMENT
+    code: ClassVar[str] = "error"
+    """Short machine-readable name, used by ``--json`` and in logs."""
+
+    def __init__(self, cause: str, remedy: str = "") -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.remedy = remedy
+
+    def sentence(self) -> str:
+        """One line for a person: the cause, then the remedy."""
+        return f"{self.cause}. {self.remedy}".strip() if self.remedy else f"{self.cause}."
+
+
+class UsageError(EarmarkError):
+    """An argument that makes no sense."""
+
+    exit_code = EXIT_USAGE
+    code = "usage"
+
+
+class SettingsError(EarmarkError):
+    """A configuration file or environment variable that cannot be used; names the key and the nearest known one."""
+
+    exit_code = EXIT_USAGE
+    code = "settings"
+
+
+class UnknownPersonError(EarmarkError):
+    """Nobody is enrolled under that name."""
+
+    exit_code = EXIT_USAGE
+    code = "unknown_person"
+
+
+class AudioRejectedError(EarmarkError):
+    """The audio allows no decision. ``reason`` is one of ``records.QualityReason``."""
+
+    exit_code = EXIT_NO_DECISION
+    code = "audio_rejected"
+
+    def __init__(self, reason: str, cause: str, remedy: str = "") -> None:
+        super().__init__(cause, remedy)
+        self.reason = reason
+
+
+class AudioFileError(EarmarkError):
+    """A file that is missing, empty, or no audio."""
+
+    exit_code = EXIT_USAGE
+    code = "audio_file"
+
+
+class MicrophoneError(EarmarkError):
+    """No microphone, a busy one, or one that stopped delivering."""
+
+    code = "microphone"
+
+
+class RuntimeMissingError(EarmarkError):
+    """No TFLite interpreter can be used; the remedy is the line that installs one."""
+
+    code = "runtime"
+
+
+class BundleError(EarmarkError):
+    """A bundle that is missing, corrupt, or does not match what this program computes."""
+
+    code = "bundle"
+
+
+class PeopleError(EarmarkError):
+    """The people database cannot be read or written, or refuses a change."""
+
+    code = "people"
+
+
+class StorageError(EarmarkError):
+    """The state folder is read-only or the disk is full."""
+
+    code = "storage"
+
+
+class BrokerError(EarmarkError):
+    """The MQTT broker cannot be reached, or refuses us; the message says which."""
+
+    code = "broker"
+
+
+class EnrolmentError(EarmarkError):
+    """The clips given do not make a voiceprint: too few good ones, or more than one person."""
+
+    exit_code = EXIT_NO
+    code = "enrolment"
+
+
+class ExtraMissingError(EarmarkError):
+    """A command needs an extra that is not installed; the remedy is the line that installs it."""
+
+    code = "extra"
