@@ -1,7 +1,7 @@
 """Exceptions that cross rooms. Each one names the cause, the remedy, and the exit code a command ends with.
 
-Takes nothing, gives types. A command prints ``error.sentence()`` and exits with ``error.exit_code``; nothing else in the
-project decides on exit codes.
+Takes nothing, gives types. A command prints ``error.sentence()`` and exits with ``error.exit_code``; nothing else
+in the project decides on exit codes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The types that cross rooms: frozen dataclasses with shapes, dtypes and units. No computation beyond derived properties.
+"""The types that cross rooms: frozen dataclasses with shapes, dtypes and units; no computation beyond derived values.
 
 (Called ``records`` because ``types`` would shadow the standard library.)
 """
@@ -100,8 +100,8 @@ class FeatureSpec:
 
     Semantics are those of python_speech_features 0.6: pre-emphasis over the whole signal (first sample kept), samples
     on the 16-bit scale (x 32768), the last frame zero-padded, |FFT|^2 / n_fft, HTK mel scale with filter edges rounded
-    down to bins, natural logarithm, orthonormal DCT-II. Energies below ``log_floor`` are raised to it (absolute, so that
-    a stream knows it). ``n_ceps`` = 0 asks for the log-mel energies before the DCT. ``normalise``: ``window_mean``
+    down to bins, natural logarithm, orthonormal DCT-II. Energies below ``log_floor`` are raised to it (absolute, so
+    that a stream knows it). ``n_ceps`` = 0 asks for the log-mel energies before the DCT. ``normalise``: ``window_mean``
     subtracts the mean over the frames that enter the network together. Then ``(x - mean) / scale`` per
     coefficient, where those are given.
     """
@@ -169,7 +169,7 @@ class Embedding:
 class Exemplar:
     """One enrolment clip as kept in the people database. No audio, only the embedding and its circumstances.
 
-    ``digest``: SHA-256 of the quantised features, to refuse the same recording twice.
+    ``digest``: SHA-256 of the clip's 16-bit samples, to refuse the same recording twice.
     """
 
     vector: Float32
@@ -211,7 +211,8 @@ class Voiceprint:
 @dataclass(frozen=True, slots=True)
 class PersonScore:
     """One person against one piece of evidence. ``llr``: calibrated natural-log likelihood ratio, same over different
-    speaker. ``probability``: posterior under the open-set prior (this person against everybody else and strangers)."""
+    speaker. ``probability``: posterior under the open-set prior (this person against everybody else and strangers).
+    """
 
     person_id: str
     name: str
@@ -223,7 +224,8 @@ class PersonScore:
 @dataclass(frozen=True, slots=True)
 class Scores:
     """All enrolled people against one piece of evidence, best first. ``margin``: llr of the best minus the second best
-    person (or the best of the bundled cohort where only one person is enrolled)."""
+    person (or the best of the bundled cohort where only one person is enrolled).
+    """
 
     ranked: tuple[PersonScore, ...]
     margin: float
@@ -235,8 +237,8 @@ class Decision:
     """Who it was, or why nobody is named.
 
     ``best``/``runner_up``: the ranked people behind it (None where nobody is enrolled). ``probability`` and
-    ``threshold`` are on the same scale: identified needs probability >= threshold. ``pooled``: how many utterances of the
-    turn went in.
+    ``threshold`` are on the same scale: identified needs probability >= threshold. ``pooled``: how many utterances of
+    the turn went in.
     """
 
     outcome: Outcome
@@ -273,7 +275,8 @@ class StageTimes:
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """What the pipeline gives for one utterance: the utterance, its embedding (None where rejected before the network),
-    the decision, and what it cost."""
+    the decision, and what it cost.
+    """
 
     utterance: Utterance
     embedding: Embedding | None
@@ -283,8 +286,9 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One MQTT message. ``kind``: ``event`` (never retained, kept in order, never replaced) or ``state`` (retained; only the
-    latest per topic matters)."""
+    """One MQTT message. ``kind``: ``event`` (never retained, kept in order, never replaced) or ``state`` (retained;
+    only the latest per topic matters).
+    """
 
     topic: str
     payload: bytes
