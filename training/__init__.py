@@ -1,0 +1,1 @@
+"""Data, evaluation and calibration. Never needed on the device."""
