@@ -1,0 +1,155 @@
+"""The flow from audio blocks to decisions, composed of the rooms above; ``run``, ``demo``, ``simulate``, ``identify``,
+``verify`` and enrolment all drive this object.
+
+Takes ``AudioBlock``s in order, gives a ``Result`` per utterance. Must hold: the results depend on the samples alone,
+not on the size of the blocks; windows are embedded while the person still speaks, and give what embedding the whole
+utterance afterwards gives.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge.bundle import Bundle, EmbeddingStream
+from edge.segment import Segmenter
+
+from edge.decision import Decider, refusal, rejected
+from edge.records import SAMPLE_RATE, AudioBlock, Decision, Embedding, Result, StageTimes, Utterance, Voiceprint
+from edge.scoring import Calibration, Scorer
+from edge.settings import Settings
+
+
+@dataclass(slots=True)
+class Counters:
+    """What has passed through since the start."""
+
+    audio_seconds: float = 0.0
+    dropped_samples: int = 0
+    utterances: int = 0
+    not_speech: int = 0
+    gate_cpu_seconds: float = 0.0
+
+
+class Pipeline:
+    """Audio blocks in, results out.
+
+    Args:
+        bundle: the models, opened.
+        settings: the sections ``segment`` and ``decide`` are used.
+        voiceprints: the people to compare with; see ``set_voiceprints``.
+        claim: person id for verification (see ``decision.Decider``).
+
+    Raises:
+        BundleError: the bundle carries no usable calibration.
+    """
+
+    def __init__(
+        self, bundle: Bundle, settings: Settings, voiceprints: Sequence[Voiceprint] = (), *, claim: str | None = None
+    ) -> None:
+        self._bundle = bundle
+        self._settings = settings
+        self._segmenter = Segmenter(settings.segment)
+        self.scorer = Scorer(Calibration.from_json(bundle.calibration), bundle.cohort)
+        self._decider = Decider(settings.decide, self.scorer, claim=claim)
+        self._voiceprints = tuple(voiceprints)
+        self._early: _Early | None = None
+        self.counters = Counters()
+
+    @property
+    def voiceprints(self) -> tuple[Voiceprint, ...]:
+        """The people compared with."""
+        return self._voiceprints
+
+    def set_voiceprints(self, voiceprints: Sequence[Voiceprint]) -> None:
+        """Use these people from the next utterance on; the turn so far is forgotten."""
+        self._voiceprints = tuple(voiceprints)
+        self._decider.reset()
+
+    @property
+    def speaking(self) -> bool:
+        """Whether an utterance is open now."""
+        return self._segmenter.speaking
+
+    @property
+    def level_dbfs(self) -> float:
+        """Level of the latest audio."""
+        return self._segmenter.level_dbfs
+
+    @property
+    def noise_dbfs(self) -> float:
+        """Level of the background as tracked."""
+        return self._segmenter.noise_dbfs
+
+    def push(self, block: AudioBlock) -> list[Result]:
+        """Take the next block, give the utterances that ended in it."""
+        begun = time.thread_time()
+        utterances = self._segmenter.push(block)
+        self.counters.gate_cpu_seconds += time.thread_time() - begun
+        self.counters.audio_seconds += len(block.samples) / SAMPLE_RATE
+        self.counters.dropped_samples += block.dropped
+        results = [self._finish(u) for u in utterances]
+        self._embed_ahead()
+        return results
+
+    def finish(self) -> list[Result]:
+        """End of the audio: give what is still open, and be ready for another stream."""
+        results = [self._finish(u) for u in self._segmenter.finish()]
+        self._early = None
+        self._decider.reset()
+        self._segmenter.reset()
+        return results
+
+    def _embed_ahead(self) -> None:
+        """Feed the part of the open utterance that is certain, so that full windows are embedded before it ends."""
+        samples = self._segmenter.open_samples()
+        if len(samples) == 0:
+            return
+        start = self._segmenter.open_start
+        if self._early is None or self._early.start != start:
+            self._early = _Early(start, self._bundle.stream())
+        early = self._early
+        if len(samples) > early.fed:
+            early.stream.push(samples[early.fed :])
+            early.fed = len(samples)
+
+    def _finish(self, utterance: Utterance) -> Result:
+        self.counters.utterances += 1
+        early, self._early = self._early, None
+        if early is None or early.start != utterance.start or early.fed > len(utterance.samples):
+            early = _Early(utterance.start, self._bundle.stream())
+        reason = refusal(utterance, None, self._settings.decide)
+        if reason is not None:
+            return Result(utterance, None, rejected(reason), self._times(utterance, early.stream, 0.0))
+        early.stream.push(utterance.samples[early.fed :])
+        embedding = early.stream.finish()
+        begun = time.thread_time()
+        decision = self._decide(utterance, embedding)
+        spent = 1000 * (time.thread_time() - begun)
+        return Result(utterance, embedding, decision, self._times(utterance, early.stream, spent))
+
+    def _decide(self, utterance: Utterance, embedding: Embedding) -> Decision:
+        decision = self._decider.decide(utterance, embedding, self._voiceprints)
+        if decision.reason == "not_speech":
+            self.counters.not_speech += 1
+        return decision
+
+    def _times(self, utterance: Utterance, stream: EmbeddingStream, decision_ms: float) -> StageTimes:
+        """The gate's cost is its mean so far times this utterance's length: it works on blocks, not utterances."""
+        heard = max(self.counters.audio_seconds, 1e-9)
+        return StageTimes(
+            gate_ms=1000 * self.counters.gate_cpu_seconds / heard * utterance.duration_seconds,
+            frontend_ms=stream.frontend_ms,
+            encoder_ms=stream.encoder_ms,
+            decision_ms=decision_ms,
+        )
+
+
+@dataclass(slots=True)
+class _Early:
+    """An embedding begun while its utterance is still open."""
+
+    start: int
+    stream: EmbeddingStream
+    fed: int = 0
