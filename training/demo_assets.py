@@ -1,11 +1,11 @@
 """The script that makes the demo's audio: ``python -m training.demo_assets --speech DIR --out DIR``.
 
 Takes: a folder with LibriSpeech utterances (``dev/librispeech/ls<speaker>/<speaker>-<chapter>-<number>.ogg``) and the
-two household noises of the Arabic Speech Commands set (``noise/noise/asc_bg``). Gives: enrolment clips of two people, one
-stream with both of them, strangers, noise and silence, a few single utterances for tests, and ``index.json`` and
-``stream.json`` that say what is what and where it comes from. Must hold: nobody in the assets ever trained an encoder; a
-person's stream and test clips come from another chapter (another recording session) than the enrolment; the same input
-gives the same bytes. Documented beside the assets in ATTRIBUTION.md.
+two household noises of the Arabic Speech Commands set (``noise/noise/asc_bg``). Gives: enrolment clips of two people,
+one stream with both of them, strangers, noise and silence, a few single utterances for tests, and ``index.json`` and
+``stream.json`` that say what is what and where it comes from. Must hold: nobody in the assets ever trained an encoder;
+a person's stream and test clips come from another chapter (another recording session) than the enrolment; the same
+input gives the same bytes. Documented beside the assets in ATTRIBUTION.md.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NOISE_LICENCE: Final = "CC BY 4.0"
 FLOOR_DBFS: Final = -58.0
 """RMS of the room: a quiet living room through a microphone; digital silence does not occur in a home."""
 OPUS_LEVEL: Final = 0.89
-"""libsndfile's compression level, 0 = 256 kbit/s and 1 = 6 kbit/s: about 33 kbit/s, transparent for speech at 16 kHz."""
+"""libsndfile's compression level, 0 = 256 kbit/s and 1 = 6 kbit/s: this one is about 33 kbit/s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,8 @@ PEOPLE: Final = {"Ada": ("1088", "female"), "Ben": ("26", "male")}
 """Invented first names for LibriSpeech readers 1088 and 26; the readers' own names are not used."""
 
 ENROL: Final = {
-    "Ada": (("134315-0002", 5.0), ("134315-0004", 4.0), ("134315-0012", 6.0), ("134315-0020", 4.5), ("134315-0030", 5.5)),
+    "Ada": (("134315-0002", 5.0), ("134315-0004", 4.0), ("134315-0012", 6.0), ("134315-0020", 4.5),
+            ("134315-0030", 5.5)),
     "Ben": (("495-0005", 5.0), ("495-0004", 4.0), ("495-0012", 6.0), ("495-0032", 4.5), ("495-0064", 5.5)),
 }  # fmt: skip
 
