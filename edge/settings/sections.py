@@ -1,0 +1,333 @@
+"""The sections and their keys: the one place where a setting has its name, type, default, bounds, unit and words.
+
+Takes: nothing. Gives: frozen dataclasses; ``describe(section)`` lists the documentation of each key.
+Must hold: a plain ``Settings()`` is a working configuration; every field has words (a test insists).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, Literal, cast, get_type_hints
+
+from edge.records import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What is known about a key besides its type and default: ``doc`` (sentences for a person), ``unit``, inclusive
+    bounds
+    ``low``/``high``, a pattern that text must match, and that pattern in words.
+    """
+
+    doc: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    pattern: str = ""
+    pattern_words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of one section, as the loader and the generated documents see it."""
+
+    name: str
+    kind: type
+    optional: bool
+    choices: tuple[str, ...]
+    default: Any
+    words: Words
+
+
+def setting(
+    default: Any,
+    doc: str,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    pattern: str = "",
+    pattern_words: str = "",
+) -> Any:
+    """A dataclass field with its words in the metadata."""
+    words = Words(doc, unit, low, high, pattern, pattern_words)
+    return field(default=default, metadata={"words": words})
+
+
+_SLUG: Final = r"[a-z0-9_-]{1,64}"
+_TOPIC: Final = r"[^/+#$\s\x00][^+#\s\x00]{0,199}(?<!/)|[^/+#$\s\x00]"
+_TOPIC_WORDS: Final = "an MQTT topic: no spaces, no + or #, no $ at the start, no / at the start or the end"
+_HOST: Final = r"[A-Za-z0-9._:\[\]%-]{1,253}"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """This device."""
+
+    name: str = setting(
+        "earmark",
+        "Name of this device in MQTT topics and in Home Assistant. Give each device its own.",
+        pattern=_SLUG,
+        pattern_words="lower-case letters, digits, _ and -, at most 64",
+    )
+    room: str = setting(
+        "",
+        "Room the device stands in, sent with every event; Home Assistant suggests it as the area.",
+        pattern=r".{0,64}",
+        pattern_words="text of at most 64 characters",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """Where the sound comes from."""
+
+    source: str = setting(
+        "mic",
+        "`mic`, `mic:NAME` (part of a name shown by `earmark devices`), a file, a folder, or `-` for 16-bit PCM on the "
+        "standard input.",
+        pattern=r".+",
+        pattern_words="a source such as mic or a path",
+    )
+    device: str = setting("", "Microphone by number or part of its name; empty takes the system's default.")
+    block_ms: int = setting(100, "How much sound is read at a time.", unit="ms", low=10, high=1000)
+    watchdog_seconds: float = setting(
+        2.0, "A microphone that delivers nothing for this long is opened again.", unit="s", low=0.5, high=60
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """How a stream of sound is cut into utterances."""
+
+    hangover_ms: int = setting(
+        500,
+        "Silence that ends an utterance. The largest part of the wait for an answer; too small a value cuts sentences "
+        "in two.",
+        unit="ms",
+        low=100,
+        high=3000,
+    )
+    preroll_ms: int = setting(300, "Sound kept from before the first detected speech.", unit="ms", low=0, high=2000)
+    min_speech_ms: int = setting(400, "Speech shorter than this is no utterance.", unit="ms", low=100, high=5000)
+    max_utterance_seconds: float = setting(
+        12.0, "An utterance that does not end is cut here, and goes on as the next one.", unit="s", low=2, high=60
+    )
+    min_snr_db: float = setting(
+        6.0, "Sound must stand out from the background by this much to count as speech.", unit="dB", low=0, high=40
+    )
+    floor_dbfs: float = setting(
+        -60.0, "Sound below this level is silence, whatever the background.", unit="dBFS", low=-100, high=-20
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """How evidence becomes a name, `unknown` or `uncertain`."""
+
+    profile: Profile = setting(  # noqa: RUF009 - a field, like the others
+        "balanced",
+        "How many strangers' utterances may get a name: relaxed 1 %, balanced 0.3 %, strict 0.1 %. Stricter names "
+        "fewer "
+        "strangers and is more often uncertain about the household.",
+    )
+    min_speech_seconds: float = setting(
+        0.7,
+        "Less speech than this is never decided; it only adds to the evidence of its turn.",
+        unit="s",
+        low=0.3,
+        high=10,
+    )
+    turn_gap_seconds: float = setting(
+        6.0,
+        "Utterances with shorter pauses between them may belong to one turn of one speaker.",
+        unit="s",
+        low=0,
+        high=60,
+    )
+    pool_turns: bool = setting(True, "Add up the evidence of the utterances of a turn.")
+    margin_llr: float = setting(
+        1.0,
+        "The best person must beat the second best by this much (difference of natural-log likelihood ratios).",
+        low=0,
+        high=20,
+    )
+    uncertain_far: float = setting(
+        0.03,
+        "Between `unknown` and `identified` lies `uncertain`. A score that even a threshold letting through this "
+        "share of "
+        "strangers would refuse is `unknown`; one between that threshold and the profile's is `uncertain`. A larger "
+        "share "
+        "makes more answers uncertain.",
+        low=0.001,
+        high=0.5,
+    )
+    prior_known: float = setting(
+        0.5,
+        "How likely it is, before anybody speaks, that a voice belongs to somebody enrolled.",
+        low=0.01,
+        high=0.99,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Which networks run, and how."""
+
+    bundle: str = setting(
+        "accurate",
+        "Name of an installed bundle, or the path of a bundle's folder or .earmark file. People must enrol again "
+        "after a "
+        "change.",
+        pattern=r".+",
+        pattern_words="a bundle's name or path",
+    )
+    threads: int = setting(
+        1, "Threads of the interpreter. More than one is slower on most small boards; measure first.", low=1, high=16
+    )
+    reference_kernels: bool = setting(
+        False, "Use the slow reference kernels, which give the same bits on every machine. For tests and comparisons."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Mqtt:
+    """The broker that events are published to."""
+
+    enabled: bool = setting(True, "Publish to a broker at all.")
+    host: str = setting(
+        "127.0.0.1",
+        "Name or address of the broker, without mqtt:// and without a port.",
+        pattern=_HOST,
+        pattern_words="a host name or an address, without scheme, user or path",
+    )
+    port: int | None = setting(None, "Port of the broker; empty means 1883, or 8883 with `tls`.", low=1, high=65535)
+    username: str = setting("", "User at the broker; empty means none.")
+    password_file: str = setting(
+        "",
+        "File with the broker's password (first line), or the name of a systemd credential (`LoadCredential=`). The "
+        "password "
+        "itself never stands in this file.",
+    )
+    tls: bool = setting(False, "Encrypt, and check the broker's certificate.")
+    ca_file: str = setting("", "Certificate authority that signed the broker's certificate; empty trusts the system's.")
+    cert_file: str = setting("", "This device's certificate, where the broker asks for one.")
+    key_file: str = setting("", "Key of `cert_file`.")
+    protocol: Literal["3.1.1", "5"] = setting("3.1.1", "MQTT version. Every broker knows 3.1.1.")
+    base_topic: str = setting(
+        "earmark", "First part of every topic: BASE/NODE/...", pattern=_TOPIC, pattern_words=_TOPIC_WORDS
+    )
+    keepalive_seconds: int = setting(30, "Longest silence towards the broker.", unit="s", low=5, high=3600)
+    reconnect_max_seconds: float = setting(
+        60.0, "Longest wait between two attempts to reach the broker.", unit="s", low=1, high=3600
+    )
+
+    @property
+    def effective_port(self) -> int:
+        """``port``, or the standard one for the kind of connection."""
+        return self.port if self.port is not None else (8883 if self.tls else 1883)
+
+
+@dataclass(frozen=True, slots=True)
+class HomeAssistant:
+    """MQTT discovery for Home Assistant."""
+
+    enabled: bool = setting(True, "Announce this device to Home Assistant.")
+    prefix: str = setting(
+        "homeassistant", "Discovery prefix of Home Assistant.", pattern=_TOPIC, pattern_words=_TOPIC_WORDS
+    )
+    status_topic: str = setting(
+        "homeassistant/status",
+        "Topic on which Home Assistant says that it has started; the device is announced again then.",
+        pattern=_TOPIC,
+        pattern_words=_TOPIC_WORDS,
+    )
+    hold_seconds: int = setting(
+        120, "How long a speaker counts as present after the last utterance.", unit="s", low=10, high=3600
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """What leaves the device, and what is analysed at all."""
+
+    mqtt_names: Literal["real", "alias", "none"] = setting(
+        "real",
+        "What stands for a person in MQTT: the real name, an alias (the person's id), or nothing but whether somebody "
+        "enrolled spoke.",
+    )
+    publish_candidates: bool = setting(False, "Add the ranked candidates with their scores to each event.")
+    gender: bool = setting(False, "Estimate gender, where the bundle can.")
+    emotion: bool = setting(False, "Estimate emotion, where the bundle can.")
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What the daemon writes to its log."""
+
+    level: Literal["debug", "info", "warning", "error"] = setting("info", "Least important level that is logged.")
+    format: Literal["text", "json"] = setting("text", "Text for people, or one JSON object a line.")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where people and undelivered messages are kept."""
+
+    dir: str = setting(
+        "",
+        "Folder of the people database and the outbox. `--state` and `$EARMARK_STATE` win over it; empty means "
+        "`$STATE_DIRECTORY` (systemd), else `$XDG_STATE_HOME/earmark`, else `~/.local/state/earmark`.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything. ``path``: the file it came from, None where there was none; not part of equality."""
+
+    node: Node = Node()
+    audio: Audio = Audio()
+    segment: Segment = Segment()
+    decide: Decide = Decide()
+    models: Models = Models()
+    mqtt: Mqtt = Mqtt()
+    homeassistant: HomeAssistant = HomeAssistant()
+    privacy: Privacy = Privacy()
+    log: Log = Log()
+    state: State = State()
+    path: Path | None = field(default=None, compare=False)
+
+
+SECTIONS: Final[dict[str, type]] = {
+    item.name: cast(type, item.default.__class__) for item in fields(Settings) if item.name != "path"
+}
+"""Section name as in the file -> dataclass, in the order of the documents."""
+
+
+def describe(section: type) -> Iterator[Key]:
+    """The keys of a section, in order, with everything that is known about them."""
+    hints = get_type_hints(section)
+    for item in fields(section):
+        kind, optional, choices = _kind(hints[item.name])
+        yield Key(item.name, kind, optional, choices, _default(item), item.metadata["words"])
+
+
+def fits(pattern: str, text: str) -> bool:
+    """Whether ``text`` as a whole matches a key's pattern."""
+    return re.fullmatch(pattern, text) is not None
+
+
+def _kind(hint: Any) -> tuple[type, bool, tuple[str, ...]]:
+    """Split an annotation into (plain type, None allowed, choices)."""
+    if isinstance(hint, type):
+        return hint, False, ()
+    arguments = getattr(hint, "__args__", ())
+    if type(None) in arguments:
+        return cast(type, next(one for one in arguments if one is not type(None))), True, ()
+    return str, False, tuple(str(one) for one in arguments)
+
+
+def _default(item: Field[Any]) -> Any:
+    return None if item.default is MISSING else item.default
