@@ -213,9 +213,7 @@ class Audio:
         """Return ``samples`` with background at ``noise.snr_db`` (power over the whole utterance)."""
         background = self.file(noise.path)[int(noise.start_seconds * SAMPLE_RATE) :]
         if not len(background):
-            raise AudioFileError(
-                f"{noise.path} has no sample at {noise.start_seconds} s", "Check the list's positions."
-            )
+            raise AudioFileError(f"{noise.path} ends before {noise.start_seconds} s", "Check the list's positions.")
         return mix(samples, background, noise.snr_db)
 
 
