@@ -209,12 +209,21 @@ class Decider:
             outcome, reason = "uncertain", "low_margin"
         elif change and not self._every_window_agrees(embedding, voiceprints, best):
             outcome, reason = "uncertain", "multi_speaker"
+        elif len(turn.vectors) > 1 and self._alone(turn, voiceprints, best) < reject:
+            # The turn names somebody whom its latest utterance speaks against: perhaps another voice has taken over.
+            outcome, reason = "uncertain", "turn_disagrees"
         else:
             outcome, reason = "identified", "accepted"
         threshold = _probability_at(accept, best, others, policy.prior_known)
         return Decision(
             outcome, best, runner_up, best.probability, threshold, margin, tuple(flags), reason, len(turn.vectors)
         )
+
+    def _alone(self, turn: _Turn, voiceprints: Sequence[Voiceprint], best: PersonScore) -> float:
+        """Log-likelihood ratio of the turn's latest utterance by itself."""
+        mine = [v for v in voiceprints if v.person_id == best.person_id]
+        _, llr = self._scorer.llrs(turn.vectors[-1], mine, speech_seconds=turn.seconds[-1], snr_db=turn.snr_db[-1])
+        return float(llr[0])
 
     def _every_window_agrees(self, embedding: Embedding, voiceprints: Sequence[Voiceprint], best: PersonScore) -> bool:
         """Where a change is suspected the weakest window has to point at the same person too."""
