@@ -112,9 +112,7 @@ class Enrolment:
     ) -> ClipReport:
         """Judge one clip and keep it if it is good. ``created``: RFC 3339 time of the recording."""
         digest = digest_of(utterance.samples)
-        reason = quality(utterance, embedding)
-        if reason in self._allow:
-            reason = None
+        reason = quality(utterance, embedding, self._allow)
         if reason is None and digest in {e.digest for e in self._exemplars()}:
             reason = "duplicate"
         if reason is None and embedding is not None:
@@ -244,19 +242,27 @@ class Enrolment:
             )
 
 
-def quality(utterance: Utterance, embedding: Embedding | None) -> QualityReason | None:
-    """The first reason for which a clip is not good enough for enrolment, or None."""
+def quality(
+    utterance: Utterance, embedding: Embedding | None, allow: Collection[QualityReason] = ()
+) -> QualityReason | None:
+    """The first reason that is not in ``allow`` for which a clip is not good enough for enrolment, or None.
+
+    Nothing can be allowed that leaves no embedding, which the pipeline refuses only to what is clipped or too short.
+    """
     low, high = LEVEL_DBFS
     checks: tuple[tuple[bool, QualityReason], ...] = (
-        (utterance.speech_seconds < MIN_CLIP_SECONDS or embedding is None, "too_short"),
         (utterance.clipped_fraction > MAX_CLIPPED, "clipped"),
+        (utterance.speech_seconds < MIN_CLIP_SECONDS, "too_short"),
         (utterance.level_dbfs < low, "too_quiet"),
         (utterance.level_dbfs > high, "too_loud"),
         (utterance.snr_db < MIN_SNR_DB, "too_noisy"),
         (_not_speech(embedding), "not_speech"),
         (band_ratio_db(utterance.samples) < NARROW_BAND_DB, "narrow_band"),
     )
-    return next((reason for failed, reason in checks if failed), None)
+    failed = [reason for found, reason in checks if found]
+    if embedding is None:
+        return failed[0] if failed else "too_short"
+    return next((reason for reason in failed if reason not in allow), None)
 
 
 def _not_speech(embedding: Embedding | None) -> bool:

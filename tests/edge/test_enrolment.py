@@ -60,6 +60,18 @@ def test_an_allowed_reason_lets_the_clip_pass() -> None:
     assert offer(Enrolment(scorer(), allow={"too_noisy"}), ALICE, 0, snr_db=8.0).accepted
 
 
+def test_allowing_one_reason_does_not_hide_another() -> None:
+    u = utterance(seconds=4.0, snr_db=8.0)
+    assert quality(u, ALICE.embedding(speech_probability=0.02), {"too_noisy"}) == "not_speech"
+
+
+def test_what_the_pipeline_refused_is_never_accepted() -> None:
+    enrolment = Enrolment(scorer(), allow={"clipped", "too_short"})
+    u = utterance(seconds=4.0, clipped_fraction=0.3)
+    report = enrolment.offer(u, None, source="a", microphone="mic:test", created="2026-11-21T00:00:00Z")
+    assert (report.accepted, report.reason) == (False, "clipped")
+
+
 def test_noise_is_not_enrolled() -> None:
     u = utterance(seconds=4.0)
     assert quality(u, ALICE.embedding(speech_probability=0.02)) == "not_speech"
