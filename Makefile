@@ -1,0 +1,61 @@
+# The words of this project. `make` lists them. Nothing here asks a question.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test check bench clean system python lint
+
+# The first Python that is new enough; override with PYTHON=/path/to/python3.
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
+    "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done; true)
+
+DEMO := .venv
+TEST := .venv-test
+PIP := -m pip --disable-pip-version-check --no-input install --quiet
+
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+help: ## list these words
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r word text; do \
+	    printf 'make %-7s %s\n' "$$word" "$$text"; done
+
+demo: $(DEMO)/.installed ## install the edge into .venv and show it at work; needs Python 3.11 and the network once
+	$(DEMO)/bin/earmark demo $(ARGS)
+
+test: system $(TEST)/.installed lint ## everything: system packages (apt), .venv-test, lint, types, all tests
+	$(TEST)/bin/python -m pytest $(ARGS)
+
+check: $(TEST)/.installed lint ## lint, types and the tests that need no broker, microphone or TensorFlow
+	$(TEST)/bin/python -m pytest -q -m "not broker and not microphone and not training" $(ARGS)
+
+bench: $(DEMO)/.installed ## measure speed, memory and latency on this machine
+	$(DEMO)/bin/earmark bench $(ARGS)
+
+clean: ## remove the virtual environments, caches and build products
+	rm -rf $(DEMO) $(TEST) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+lint: $(TEST)/.installed
+	$(TEST)/bin/ruff check .
+	$(TEST)/bin/ruff format --check .
+	$(TEST)/bin/python -m mypy
+
+$(DEMO)/.installed: EXTRAS := demo
+$(TEST)/.installed: EXTRAS := mic,train,test,demo
+$(DEMO)/.installed $(TEST)/.installed: setup.cfg pyproject.toml | python
+	@echo "Installing earmark[$(EXTRAS)] into $(@D); this takes a minute or more, once."
+	@$(@D)/bin/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(@D)
+	$(@D)/bin/python $(PIP) --editable '.[$(EXTRAS)]'
+	@touch $@
+
+python:
+	@if [ -z "$(PYTHON)" ]; then \
+	    echo "Earmark needs Python 3.11 or newer, and there is none on the PATH. Install one, or run make PYTHON=/path/to/python3." >&2; exit 1; fi
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "$(PYTHON) is no Python 3.11 or newer. Install one, or run make PYTHON=/path/to/python3." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "$(PYTHON) cannot make virtual environments. On Debian: sudo apt install python3-venv" >&2; exit 1; }
+
+system:
+	@.ci/packages "$(PYTHON)"

@@ -1,0 +1,121 @@
+"""``earmark deploy``: print what a Pi needs around the daemon.
+
+Takes: arguments. Gives: a text on standard output and an exit code. Must hold: nothing is written anywhere else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from deploy.snippets import acl, asound, udev_rule
+from deploy.units import template, unit
+from edge.errors import EXIT_OK, EarmarkError
+from edge.settings import Settings, load
+
+SYSTEM_CONFIG: Final = "/etc/earmark/earmark.yaml"
+
+EXAMPLES: Final = """examples:
+  earmark deploy unit | sudo tee /etc/systemd/system/earmark.service
+  earmark deploy unit --prefix /opt/earmark --user earmark
+  earmark deploy sample-config | sudo tee /etc/earmark/earmark.yaml
+  earmark deploy udev --vendor 2886 --product 0018 | sudo tee /etc/udev/rules.d/85-earmark-microphone.rules
+  earmark deploy asound | sudo tee -a /etc/asound.conf
+  earmark deploy acl --user earmark-kitchen --node kitchen | sudo tee -a /etc/mosquitto/acl
+"""
+
+
+def deploy(argv: Sequence[str] | None = None) -> int:
+    """Run ``earmark deploy`` with the arguments after ``deploy``; gives the exit code."""
+    options = parser().parse_args(argv)
+    try:
+        sys.stdout.write(options.make(options))
+    except EarmarkError as error:
+        print(error.sentence(), file=sys.stderr)
+        return error.exit_code
+    return EXIT_OK
+
+
+def make_unit(options: argparse.Namespace) -> str:
+    """``earmark deploy unit``. It may be made before the settings are written, or for another machine."""
+    path = config_path(options)
+    settings = load(path) if path is None or path.exists() else Settings()
+    return unit(settings, prefix=options.prefix, config=options.config or SYSTEM_CONFIG, user=options.user)
+
+
+def make_sample(_: argparse.Namespace) -> str:
+    """``earmark deploy sample-config``."""
+    return template("earmark.example.yaml")
+
+
+def make_udev(options: argparse.Namespace) -> str:
+    """``earmark deploy udev``."""
+    return udev_rule(vendor=options.vendor, product=options.product, serial=options.serial, name=options.name)
+
+
+def make_asound(options: argparse.Namespace) -> str:
+    """``earmark deploy asound``."""
+    return asound(options.name)
+
+
+def make_acl(options: argparse.Namespace) -> str:
+    """``earmark deploy acl``. What is given as an option goes in as environment, so that the settings check it."""
+    given = {"EARMARK_MQTT__USERNAME": options.user, "EARMARK_NODE__NAME": options.node}
+    return acl(load(config_path(options), {**os.environ, **{key: value for key, value in given.items() if value}}))
+
+
+def config_path(options: argparse.Namespace) -> Path | None:
+    """The file that ``--config`` names, if any."""
+    return Path(options.config) if options.config else None
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments after ``earmark deploy``."""
+    top = argparse.ArgumentParser(
+        prog="earmark deploy",
+        description="Print what a Pi needs around the daemon. Nothing is installed: the text goes to standard output.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    words = top.add_subparsers(dest="what", required=True, metavar="WHAT")
+
+    word = words.add_parser("unit", help="the hardened systemd service")
+    word.add_argument("--prefix", default="/opt/earmark", help="virtual environment with bin/earmark (%(default)s)")
+    word.add_argument("--user", default="", help="existing account; without it systemd makes one for the run")
+    add_config(word)
+    word.set_defaults(make=make_unit)
+
+    word = words.add_parser("sample-config", help="a settings file with every key and its default")
+    word.set_defaults(make=make_sample)
+
+    word = words.add_parser("udev", help="a rule that gives a USB microphone a lasting name")
+    word.add_argument("--vendor", required=True, help="four hex digits, from lsusb")
+    word.add_argument("--product", required=True, help="four hex digits, from lsusb")
+    word.add_argument("--serial", default="", help="tells two microphones of the same kind apart")
+    add_name(word)
+    word.set_defaults(make=make_udev)
+
+    word = words.add_parser("asound", help="the ALSA device for the microphone that `udev` has named")
+    add_name(word)
+    word.set_defaults(make=make_asound)
+
+    word = words.add_parser("acl", help="the rights that the device needs at a mosquitto broker")
+    word.add_argument("--user", default="", help="account at the broker (mqtt.username)")
+    word.add_argument("--node", default="", help="name of the device (node.name)")
+    add_config(word)
+    word.set_defaults(make=make_acl)
+    return top
+
+
+def add_config(word: argparse.ArgumentParser) -> None:
+    """The option that names the settings file."""
+    word.add_argument("--config", help=f"settings file of the daemon ({SYSTEM_CONFIG})")
+
+
+def add_name(word: argparse.ArgumentParser) -> None:
+    """The option that names the microphone."""
+    word.add_argument("--name", default="earmark", help="the microphone's name for ALSA (%(default)s)")

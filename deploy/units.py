@@ -1,0 +1,67 @@
+"""The systemd unit.
+
+Takes: where Earmark is installed, its settings file, an account. Gives: the text of ``earmark.service``.
+Must hold: the text passes ``systemd-analyze verify``; its exposure stays low (tests/deploy measures it) while the
+microphone, the state folder and a broker in the house can be reached.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from importlib.resources import files
+from string import Template
+from typing import Final
+
+from edge.errors import UsageError
+from edge.settings import Settings
+
+HOME_NETWORKS: Final = ("localhost", "link-local", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+"""Where a broker in the house can be: RFC 1918 and RFC 4193 addresses, and this device itself."""
+
+DEFAULT_CREDENTIAL: Final = "mqtt-password"
+
+
+def unit(settings: Settings, *, prefix: str, config: str, user: str = "") -> str:
+    """The text of ``earmark.service``.
+
+    ``prefix``: folder whose ``bin/earmark`` runs. ``config``: settings file for ``earmark run``. ``user``: an existing
+    account; empty lets systemd make one that exists only while the service runs. Raises ``UsageError`` for a path or a
+    name that systemd would read as something else.
+    """
+    for option, path in (("--prefix", prefix), ("--config", config)):
+        if not re.fullmatch(r"/[A-Za-z0-9/_.+-]+", path):
+            raise UsageError(
+                f"{option} {path!r} is no absolute path made of letters, digits and / _ . + -",
+                "Name the folder or file as systemd will see it, such as /opt/earmark.",
+            )
+    if user and not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", user):
+        raise UsageError(f"--user {user!r} is no account name", "Name an account that exists, such as earmark.")
+    account = f"User={user}" if user else "DynamicUser=yes\nUser=earmark"
+    return Template(template("earmark.service")).substitute(
+        prefix=prefix.rstrip("/"),
+        config=config,
+        account=account,
+        credential=credential(settings),
+        addresses=" ".join((*HOME_NETWORKS, *broker_address(settings))),
+    )
+
+
+def credential(settings: Settings) -> str:
+    """The name of the systemd credential with the broker's password: the one in the settings, else the usual one."""
+    name = settings.mqtt.password_file
+    return name if re.fullmatch(r"[A-Za-z0-9_.-]+", name) else DEFAULT_CREDENTIAL
+
+
+def broker_address(settings: Settings) -> tuple[str, ...]:
+    """The broker's address where the settings give one outside the house; a name cannot be looked up in advance."""
+    try:
+        address = ipaddress.ip_address(settings.mqtt.host.strip("[]"))
+    except ValueError:
+        return ()
+    return () if address.is_private else (str(address),)
+
+
+def template(name: str) -> str:
+    """The text of a file in ``deploy/templates``."""
+    return (files("deploy") / "templates" / name).read_text(encoding="utf-8")
