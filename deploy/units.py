@@ -35,6 +35,11 @@ def unit(settings: Settings, *, prefix: str, config: str, user: str = "") -> str
                 f"{option} {path!r} is no absolute path made of letters, digits and / _ . + -",
                 "Name the folder or file as systemd will see it, such as /opt/earmark.",
             )
+        if path.startswith(("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")):
+            raise UsageError(
+                f"{option} {path} lies where the service cannot look: it sees nobody's home and no shared /tmp",
+                "Install Earmark under /opt or /srv, and its settings under /etc.",
+            )
     if user and not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", user):
         raise UsageError(f"--user {user!r} is no account name", "Name an account that exists, such as earmark.")
     account = f"User={user}" if user else "DynamicUser=yes\nUser=earmark"
