@@ -1,0 +1,101 @@
+"""Results -> messages: the event of each utterance, and the retained states that follow from it.
+
+Takes results, people and the passing of time; gives ``Message``s to a callable. Must hold: what is no speech is counted
+and not announced; a state is published when it changes, and again when asked for all; privacy is ``EventMaker``'s.
+Safe to call from the listening and the main thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from edge.daemon.health import Latencies
+from edge.daemon.presence import Presence
+from edge.events import EventMaker, LastState, UtteranceEvent
+from edge.mqtt.topics import Topics
+from edge.records import Clock, Message, Result, Voiceprint
+
+
+class Announcer:
+    """Everything that the device says about voices."""
+
+    def __init__(
+        self,
+        topics: Topics,
+        maker: EventMaker,
+        clock: Clock,
+        publish: Callable[[Message], None],
+        *,
+        hold_seconds: float,
+        source: str | None = None,
+        sample_rate: int | None = None,
+    ) -> None:
+        self._topics = topics
+        self._maker = maker
+        self._clock = clock
+        self._publish = publish
+        self._presence = Presence(hold_seconds)
+        self._people: tuple[str, ...] = ()
+        self._lock = threading.RLock()
+        self._source = source
+        self._sample_rate = sample_rate
+        self.latencies = Latencies()
+        self.utterances = 0
+        self.not_speech = 0
+        self.last_snr_db: float | None = None
+
+    def set_people(self, voiceprints: Sequence[Voiceprint]) -> None:
+        """These people are enrolled now. Their states are published; the states of people removed are cleared."""
+        with self._lock:
+            self._maker.names = {v.person_id: v.name for v in voiceprints}
+            current = tuple(v.person_id for v in voiceprints)
+            for gone in set(self._people) - set(current):
+                self._presence.forget(gone)
+                self._publish(self._topics.message("person", b"", gone))
+            self._people = current
+            for person_id in current:
+                self._announce_person(person_id)
+
+    def first_states(self) -> None:
+        """What a subscriber should find before anybody has spoken."""
+        with self._lock:
+            self._publish(self._topics.message("last", self._maker.nobody().to_json()))
+            self._publish(self._topics.speaking(False))
+
+    def result(self, result: Result, latency_ms: float) -> UtteranceEvent | None:
+        """Announce one utterance; gives its event, None where it was no speech."""
+        with self._lock:
+            if result.decision.reason == "not_speech":
+                self.not_speech += 1
+                return None
+            self.utterances += 1
+            self.latencies.add(latency_ms)
+            self.last_snr_db = result.utterance.snr_db
+            at_s = result.utterance.start / self._sample_rate if self._sample_rate else None
+            event = self._maker.utterance(result, latency_ms=latency_ms, at_s=at_s, source=self._source)
+            self._publish(self._topics.message("utterance", event.to_json()))
+            last = LastState.of(event)
+            if last is not None:
+                self._publish(self._topics.message("last", last.to_json()))
+            person_id = result.decision.person_id
+            if person_id is not None:
+                self._presence.heard(person_id, event, self._clock.monotonic())
+                self._announce_person(person_id)
+            return event
+
+    def speaking(self, speaking: bool) -> None:
+        """Somebody began or stopped to speak."""
+        self._publish(self._topics.speaking(speaking))
+
+    def tick(self) -> None:
+        """Let time pass: people not heard any more become absent."""
+        with self._lock:
+            for person_id in self._presence.expired(self._clock.monotonic()):
+                self._announce_person(person_id)
+
+    def _announce_person(self, person_id: str) -> None:
+        heard = self._presence.is_heard(person_id, self._clock.monotonic())
+        state = self._maker.person(person_id, heard, self._presence.last(person_id))
+        if state is not None:
+            self._publish(self._topics.message("person", state.to_json(), person_id))

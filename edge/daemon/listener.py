@@ -1,0 +1,116 @@
+"""The listening thread: source -> pipeline -> whoever wants the results.
+
+Takes an ``AudioSource`` and a ``Pipeline``; calls back with each ``Result`` and its latency. Must hold: the pipeline is
+touched by this thread alone (``between_blocks`` runs changes there); an end of the source, a stop and an error are told
+apart; ``last_progress`` lets a watchdog see a hang.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+
+from edge.errors import EarmarkError
+from edge.pipeline import Pipeline
+from edge.records import SAMPLE_RATE, AudioBlock, AudioSource, Clock, Result
+
+_LOG = logging.getLogger(__name__)
+
+OnResult = Callable[[Result, float], None]
+"""Called with a result and its latency: milliseconds from the earliest moment at which the end of speech could be
+known (speech end plus hang-over) to the decision."""
+
+
+class Listener:
+    """Owns the thread. ``start`` acts, ``stop`` ends."""
+
+    def __init__(
+        self,
+        source: AudioSource,
+        pipeline: Pipeline,
+        clock: Clock,
+        *,
+        hangover_ms: float,
+        on_result: OnResult,
+        on_speaking: Callable[[bool], None] = lambda speaking: None,
+    ) -> None:
+        self.source = source
+        self.pipeline = pipeline
+        self._clock = clock
+        self._hangover_seconds = hangover_ms / 1000
+        self._on_result = on_result
+        self._on_speaking = on_speaking
+        self._changes: queue.SimpleQueue[Callable[[Pipeline], None]] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
+        self._speaking = False
+        self.last_progress = clock.monotonic()
+        """Monotonic seconds of the latest block."""
+        self.error: Exception | None = None
+        """Why the thread ended, None while it runs or after a proper end."""
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float) -> bool:
+        """End: the open utterance is still decided. Gives False where the thread did not end in time."""
+        self._stopping.set()
+        self.source.close()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the thread is through, for whatever reason."""
+        return self._thread.ident is not None and not self._thread.is_alive()
+
+    def between_blocks(self, change: Callable[[Pipeline], None]) -> None:
+        """Run ``change`` on the pipeline in the listening thread, before the next block."""
+        self._changes.put(change)
+
+    def _run(self) -> None:
+        try:
+            for block in self.source.blocks():
+                self._take(block)
+                if self._stopping.is_set():
+                    break
+            self._apply_changes()
+            for result in self.pipeline.finish():
+                self._on_result(result, 0.0)
+        except EarmarkError as error:
+            if not self._stopping.is_set():
+                self.error = error
+        except Exception as error:
+            _LOG.exception("the listening thread failed")
+            self.error = error
+        finally:
+            self._tell_speaking(False)
+            self.source.close()
+
+    def _take(self, block: AudioBlock) -> None:
+        received = self._clock.monotonic()
+        self.last_progress = received
+        self._apply_changes()
+        end = block.start + len(block.samples)
+        for result in self.pipeline.push(block):
+            known = received - (end - result.utterance.end) / SAMPLE_RATE + self._hangover_seconds
+            # A file read at full speed arrives before its own time: then the block's arrival is the earliest moment.
+            self._on_result(result, 1000 * (self._clock.monotonic() - min(known, received)))
+        self._tell_speaking(self.pipeline.speaking)
+
+    def _apply_changes(self) -> None:
+        while True:
+            try:
+                change = self._changes.get_nowait()
+            except queue.Empty:
+                return
+            change(self.pipeline)
+
+    def _tell_speaking(self, speaking: bool) -> None:
+        if speaking != self._speaking:
+            self._speaking = speaking
+            self._on_speaking(speaking)
