@@ -12,6 +12,7 @@ audio arrived; the pieces also stay inside the processor's second-level cache, w
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -23,8 +24,8 @@ from edge.records import SAMPLE_RATE, FeatureSpec, Float32
 
 Float64 = npt.NDArray[np.float64]
 
-PIECE_FRAMES: Final = 50
-"""Frames computed together: half a second, 0.7 MB of working memory. A stream gives its frames in such portions."""
+PIECE_FRAMES: Final = 100
+"""Frames computed together: a second, 1.5 MB of working memory. A stream gives its frames in such portions."""
 
 _FULL_SCALE: Final = 32768.0
 """python_speech_features is fed 16-bit samples; ours are +-1.0."""
@@ -66,7 +67,7 @@ def normalise(spec: FeatureSpec, frames: Float32) -> Float32:
 
 
 class FrontEnd:
-    """Computes the features of one ``FeatureSpec``. Immutable: threads may share it, each stream has its own buffers.
+    """Computes the features of one ``FeatureSpec``. Threads may share it, each stream belongs to one thread at a time.
 
     Raises ``BundleError``, naming the field, for a spec that can't be computed exactly.
     """
@@ -77,8 +78,9 @@ class FrontEnd:
         window = _WINDOWS[spec.window](spec.frame_samples)
         # |FFT|^2 / n_fft on the 16-bit scale: both constants ride on the window.
         self._window: Float64 = window * (_FULL_SCALE / math.sqrt(spec.n_fft))
-        self._blocks = _mel_blocks(mel_filters(spec))
+        self._floor = np.float32(spec.log_floor)
         self._dct = _dct(spec)
+        self._scratch = _Scratch(spec)
 
     def features(self, samples: Float32) -> Float32:
         """Features of a whole signal, before normalisation.
@@ -91,28 +93,44 @@ class FrontEnd:
 
     def stream(self) -> FeatureStream:
         """A fresh stream over one signal; pre-emphasis starts with its first sample."""
-        return FeatureStream(self.spec, self._window, self._blocks, self._dct)
+        return FeatureStream(self)
+
+    def compute(self, frames: Float64, rows: int) -> Float32:
+        """Features of the first ``rows`` of the pre-emphasised ``frames`` float64 ``(PIECE_FRAMES, frame_samples)``.
+
+        Returns a new float32 array of ``PIECE_FRAMES`` rows. What works row by row stops after ``rows``; the matrix
+        products always have their full size, see above.
+        """
+        scratch = self._scratch
+        np.multiply(frames[:rows], self._window, out=scratch.windowed[:rows])
+        spectrum = np.fft.rfft(scratch.padded[:rows]).reshape(-1)
+        real, imaginary = scratch.squares[:, : len(spectrum)]
+        np.square(spectrum.real, out=real)
+        np.square(spectrum.imag, out=imaginary)
+        np.add(real, imaginary, out=real)
+        scratch.power[:rows] = real.reshape(rows, -1)
+        for power, weights, mel in scratch.products:
+            np.matmul(power, weights, out=mel)
+        np.maximum(scratch.mel, self._floor, out=scratch.mel)
+        if self._dct is None:
+            logarithms: Float32 = np.log(scratch.mel)
+            return logarithms
+        np.log(scratch.mel, out=scratch.mel)
+        cepstra: Float32 = np.matmul(scratch.mel, self._dct)
+        return cepstra
 
 
 class FeatureStream:
     """Features of a signal that arrives in parts; made by ``FrontEnd.stream``. Not for several threads at once."""
 
-    def __init__(
-        self, spec: FeatureSpec, window: Float64, blocks: tuple[tuple[slice, slice, Float32], ...], dct: Float32 | None
-    ) -> None:
-        self._spec, self._window, self._blocks, self._dct = spec, window, blocks, dct
-        frame, hop = spec.frame_samples, spec.hop_samples
+    def __init__(self, front_end: FrontEnd) -> None:
+        self._front_end, self._spec = front_end, front_end.spec
+        frame, hop = self._spec.frame_samples, self._spec.hop_samples
         self._emphasised: Float64 = np.zeros((PIECE_FRAMES - 1) * hop + frame)
-        stride = self._emphasised.strides[0]
-        self._frames = np.lib.stride_tricks.as_strided(
-            self._emphasised, (PIECE_FRAMES, frame), (hop * stride, stride), writeable=False
-        )
-        self._padded: Float64 = np.zeros((PIECE_FRAMES, spec.n_fft))  # the columns after the frame stay zero
-        self._windowed = self._padded[:, :frame]
-        bins = spec.n_fft // 2 + 1
-        self._squares: Float64 = np.empty((2, PIECE_FRAMES * bins))
-        self._power: Float32 = np.zeros((PIECE_FRAMES, bins), np.float32)
-        self._mel: Float32 = np.empty((PIECE_FRAMES, spec.n_mels), np.float32)
+        self._overlap = len(self._emphasised) - PIECE_FRAMES * hop
+        # Overlapping frames as a view: the rows start a hop apart.
+        strides = (hop * self._emphasised.itemsize, self._emphasised.itemsize)
+        self._frames: Float64 = np.ndarray((PIECE_FRAMES, frame), np.float64, self._emphasised, 0, strides)
         self._filled = 0  # samples now in _emphasised
         self._previous = 0.0  # last sample seen, for pre-emphasis; 0 keeps the first sample as it is
         self._received = 0
@@ -128,15 +146,14 @@ class FeatureStream:
         self._accept(samples)
         pieces: list[Float32] = []
         position, total = 0, len(samples)
-        overlap = len(self._emphasised) - PIECE_FRAMES * self._spec.hop_samples
         while position < total:
             taken = min(total - position, len(self._emphasised) - self._filled)
             self._emphasise(samples[position : position + taken])
             position += taken
             if self._filled == len(self._emphasised):
-                pieces.append(self._compute(PIECE_FRAMES))
-                self._emphasised[:overlap] = self._emphasised[len(self._emphasised) - overlap :]
-                self._filled = overlap
+                pieces.append(self._front_end.compute(self._frames, PIECE_FRAMES))
+                self._emphasised[: self._overlap] = self._emphasised[len(self._emphasised) - self._overlap :]
+                self._filled = self._overlap
         self._received += total
         self._emitted += PIECE_FRAMES * len(pieces)
         if not pieces:
@@ -153,7 +170,7 @@ class FeatureStream:
         if not owed:
             return np.empty((0, self._spec.coefficients), np.float32)
         self._emphasised[self._filled :] = 0.0
-        return self._compute(owed)[:owed].copy()
+        return self._front_end.compute(self._frames, owed)[:owed].copy()
 
     def _accept(self, samples: Float32) -> None:
         if self._finished:
@@ -175,27 +192,21 @@ class FeatureStream:
         self._previous = float(samples[-1])
         self._filled += len(samples)
 
-    def _compute(self, rows: int) -> Float32:
-        """Features of the first ``rows`` frames that lie in ``_emphasised``: a new array of ``PIECE_FRAMES`` rows.
 
-        What works row by row stops after ``rows``; the matrix products always have their full size, see above.
-        """
-        np.multiply(self._frames[:rows], self._window, out=self._windowed[:rows])
-        spectrum = np.fft.rfft(self._padded[:rows]).reshape(-1)
-        real, imaginary = self._squares[:, : len(spectrum)]
-        np.square(spectrum.real, out=real)
-        np.square(spectrum.imag, out=imaginary)
-        np.add(real, imaginary, out=real)
-        self._power[:rows] = real.reshape(rows, -1)
-        for bins, bands, weights in self._blocks:
-            np.matmul(self._power[:, bins], weights, out=self._mel[:, bands])
-        np.maximum(self._mel, np.float32(self._spec.log_floor), out=self._mel)
-        if self._dct is None:
-            logarithms: Float32 = np.log(self._mel)
-            return logarithms
-        np.log(self._mel, out=self._mel)
-        cepstra: Float32 = np.matmul(self._mel, self._dct)
-        return cepstra
+class _Scratch(threading.local):
+    """Working memory of a front-end, one set per thread; nothing in it outlives a call of ``compute``."""
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        bins = spec.n_fft // 2 + 1
+        self.padded: Float64 = np.zeros((PIECE_FRAMES, spec.n_fft))  # the columns after the frame stay zero
+        self.windowed = self.padded[:, : spec.frame_samples]
+        self.squares: Float64 = np.empty((2, PIECE_FRAMES * bins))
+        self.power: Float32 = np.zeros((PIECE_FRAMES, bins), np.float32)
+        self.mel: Float32 = np.empty((PIECE_FRAMES, spec.n_mels), np.float32)
+        self.products = [
+            (self.power[:, touched], weights, self.mel[:, bands])
+            for touched, bands, weights in _mel_blocks(mel_filters(spec))
+        ]
 
 
 def mel_filters(spec: FeatureSpec) -> Float64:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -168,7 +169,7 @@ def test_two_streams_of_one_front_end_do_not_disturb_each_other() -> None:
 def test_pieces_given_out_are_not_overwritten_later() -> None:
     """A caller may keep what push returned."""
     stream = FrontEnd(MEL).stream()
-    first = stream.push(speech_like(0.6))
+    first = stream.push(speech_like(1.2))
     kept = first.copy()
     stream.push(speech_like(2.0, 9))
     stream.finish()
@@ -266,3 +267,14 @@ def test_a_finished_stream_takes_no_more() -> None:
     assert len(stream.finish()) == 0
     with pytest.raises(UsageError, match="finished"):
         stream.push(np.zeros(10, np.float32))
+
+
+def test_threads_may_share_a_front_end() -> None:
+    """Working memory is per thread, so that four threads get what one gets."""
+    front_end = FrontEnd(MFCC)
+    clips = [speech_like(1.7, seed) for seed in range(4)]
+    expected = [front_end.features(clip) for clip in clips]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(front_end.features, clips * 5))
+    for number, frames in enumerate(found):
+        np.testing.assert_array_equal(frames, expected[number % 4])
