@@ -6,7 +6,7 @@ cut, gives bit for bit the features of the whole signal; a spec that this code c
 
 Whole signals are computed as a stream that is pushed once, and a stream works in pieces of a fixed number of frames.
 So every matrix product has the same shape at the same place of the signal, and its rounding can't depend on how the
-audio arrived; the pieces also stay inside the processor's second-level cache, where most of the speed comes from.
+audio arrived. A piece is long enough to make numpy's cost per call small, and short enough not to leave the caches.
 """
 
 from __future__ import annotations
