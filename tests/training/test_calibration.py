@@ -1,0 +1,316 @@
+"""Pairs, the fit and its thresholds, on made-up scores and on a small corpus of drawn names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.errors import UsageError
+from edge.records import Embedding
+from edge.scoring import FEATURE_NAMES, Calibration, calibration_features
+from training import calibration, metrics, pairs
+from training.corpus import Recording
+from training.embeddings import Heard
+from training.listening import Circumstances, listen, quietest
+
+RATE = 16000
+
+
+def recordings(split: str = "train") -> list[Recording]:
+    """Sentences of six people of known gender, words of nine of unknown, background, and somebody with two clips."""
+    rows = []
+    for i in range(6):
+        rows += [
+            Recording(
+                f"{split}/read/{i}/{n}.ogg", split, "librispeech", f"r{i}", "fm"[i % 2], "", "en", 9.0 + n % 4, "", ""
+            )
+            for n in range(12)
+        ]
+    for i in range(9):
+        rows += [
+            Recording(f"{split}/words/{i}/{n}.ogg", split, "speechcommands", f"w{i}", "", "", "en", 1.0, "", "")
+            for n in range(4 + i % 3)
+        ]
+    rows += [Recording(f"{split}/few/{n}.ogg", split, "vctk", "few", "f", "", "en", 5.0, "", "") for n in range(2)]
+    rows += [
+        Recording(f"noise/{fold}-hum-{n}.ogg", "noise", "esc10", "", "", "", "", 5.0, "", "")
+        for fold in range(1, 6)
+        for n in range(3)
+    ]
+    return rows
+
+
+def files(take: pairs.Take) -> set[str]:
+    return {clip.path for clips in take.side.utterances for clip in clips}
+
+
+def test_enrolments_and_tests_of_a_speaker_share_no_file_and_no_other_speakers():
+    takes = pairs.draw(recordings())
+    people = {(t.set, t.speaker) for t in takes}
+    assert len(people) == 6 + 9, "speakers with too few clips are left out"
+    for who in people:
+        mine = [t for t in takes if (t.set, t.speaker) == who]
+        enrol = set().union(*(files(t) for t in mine if t.kind == "enrol"))
+        test = set().union(*(files(t) for t in mine if t.kind == "test"))
+        assert enrol and test and not enrol & test
+        assert all(f"/{who[1][1:]}/" in path for path in enrol | test)
+
+
+def test_takes_vary_as_households_do():
+    takes = [t for t in pairs.draw(recordings(), pairs.Plan(enrolments=60, tests=60)) if t.set == "librispeech"]
+    clips = [len(t.side.utterances) for t in takes if t.kind == "enrol"]
+    assert min(clips) == 1 and max(clips) >= 6
+    totals = [sum(c.seconds or 9.0 for cs in t.side.utterances for c in cs) for t in takes if t.kind == "enrol"]
+    assert 1.5 <= min(totals) < 3 and 15 < max(totals) <= 22
+    lengths = [t.side.utterances[0][0].seconds or 9.0 for t in takes if t.kind == "test"]
+    assert 0.7 <= min(lengths) < 1 and 6 < max(lengths) <= 9
+    assert {t.side.noise.snr_db for t in takes if t.kind == "test" and t.side.noise} == {20.0, 10.0, 5.0}
+    assert 0.3 < np.mean([t.side.noise is None for t in takes if t.kind == "test"]) < 0.75
+    folds = {Path(t.side.noise.path).name[0] for t in takes if t.side.noise}
+    assert folds == set(pairs.NOISE_FOLDS), "two folds of noise are kept for others to measure with"
+    assert min(t.gain_db for t in takes) < -12 < 0 < max(t.gain_db for t in takes)
+
+
+def test_words_are_joined_never_twice_and_cut_never():
+    takes = [t for t in pairs.draw(recordings()) if t.set == "speechcommands"]
+    for take in takes:
+        names = [clip.path for clips in take.side.utterances for clip in clips]
+        assert len(names) == len(set(names))
+        assert all(clip.seconds is None for clips in take.side.utterances for clip in clips)
+
+
+def test_the_seed_decides_and_a_new_speaker_changes_nobody_else():
+    rows = recordings()
+    without = [r for r in rows if r.speaker != "r0"]
+    takes = pairs.draw(rows)
+    assert takes == pairs.draw(rows)
+    assert [t for t in takes if t.speaker != "r0"] == pairs.draw(without)
+    assert takes != pairs.draw(rows, pairs.Plan(seed=2))
+
+
+def test_the_development_split_is_never_drawn_from():
+    dev = [r for r in recordings("dev") if r.split == "dev"]
+    assert pairs.draw(recordings() + dev) == pairs.draw(recordings())
+    with pytest.raises(UsageError, match="training speakers"):
+        pairs.draw(dev)
+
+
+def test_every_enrolment_meets_every_test_of_its_set_and_no_other():
+    takes = pairs.draw(recordings())
+    found = pairs.pair(takes)
+    sets = np.array([t.set for t in takes])
+    assert np.array_equal(sets[found.enrol], sets[found.test])
+    count = {(s, k): sum(t.set == s and t.kind == k for t in takes) for s in set(sets) for k in ("enrol", "test")}
+    assert len(found.target) == sum(count[s, "enrol"] * count[s, "test"] for s in set(sets))
+    assert all(takes[i].kind == "enrol" for i in found.enrol) and all(takes[i].kind == "test" for i in found.test)
+    for e, t, same, alike in zip(found.enrol, found.test, found.target, found.same_gender, strict=True):
+        assert same == (takes[e].speaker == takes[t].speaker)
+        assert alike == (takes[e].gender == takes[t].gender)
+
+
+def test_too_many_impostors_are_thinned_and_no_genuine_trial_is_lost():
+    takes = pairs.draw(recordings())
+    everything, thinned = pairs.pair(takes), pairs.pair(takes, most_impostors=50)
+    assert thinned.target.sum() == everything.target.sum()
+    assert (~thinned.target).sum() == 100, "fifty in each of two sets"
+
+
+def gaussian(seed: int = 0, n: int = 24000, seconds: np.ndarray | float = 3.0) -> calibration.Material:
+    """Cosines N(0.6, 0.12) for genuine and N(0.2, 0.12) for impostor trials of 40 people in two domains.
+
+    Their true likelihood ratio is 0.4 / 0.12^2 (cosine - 0.4).
+    """
+    rng = np.random.default_rng(seed)
+    target = np.arange(n) < n // 4
+    enrol = rng.integers(0, 40, n)
+    test = np.where(target, enrol, (enrol + rng.integers(1, 40, n)) % 40)
+    cosine = np.where(target, 0.6, 0.2) + 0.12 * rng.normal(size=n)
+    rows = calibration_features(
+        cosine, test_seconds=seconds, enrol_seconds=10.0, enrol_clips=3.0, spread=0.8, snr_db=20.0,
+        cohort_test=0.3, cohort_enrol=0.3,
+    )  # fmt: skip
+    domains = np.where(rng.random(n) < 0.5, "a", "b")
+    raw = np.ones(n)
+    material = calibration.Material(
+        rows, target, raw, domains, domains, np.char.add("p", enrol.astype(str)), np.char.add("p", test.astype(str))
+    )
+    return material.only(np.ones(n, bool))
+
+
+@pytest.mark.parametrize("prior", [0.5, 0.05])
+def test_the_fit_finds_the_true_likelihood_ratio(prior):
+    weights = calibration.fit(gaussian(), ["bias", "cosine"], prior=prior, ridge=1e-9)
+    assert weights["cosine"] == pytest.approx(27.8, rel=0.06)
+    assert -weights["bias"] / weights["cosine"] == pytest.approx(0.4, abs=0.01)
+
+
+def test_the_fit_is_the_minimum_of_the_penalised_loss():
+    material = gaussian(n=2000)
+    names = ["bias", "cosine", "log_test"]
+    rng = np.random.default_rng(1)
+    features = material.features.copy()
+    features[:, FEATURE_NAMES.index("log_test")] = rng.normal(size=len(features))
+    material = calibration.Material(features, *list(vars_of(material))[1:])
+    weights = calibration.fit(material, names, ridge=1e-9)
+
+    def loss(w: dict[str, float]) -> float:
+        z = sum(w[name] * features[:, FEATURE_NAMES.index(name)] for name in names)
+        return float(np.sum(material.weights * np.logaddexp(0, np.where(material.target, -z, z))))
+
+    best = loss(weights)
+    for name in names:
+        for nudge in (-0.05, 0.05):
+            assert loss(weights | {name: weights[name] + nudge}) >= best
+
+
+def vars_of(material: calibration.Material):
+    return (getattr(material, name) for name in material.__dataclass_fields__)
+
+
+def test_the_fit_survives_perfect_separation_and_constant_columns():
+    material = gaussian(n=400)
+    features = material.features.copy()
+    features[:, FEATURE_NAMES.index("cosine")] = np.where(material.target, 0.9, 0.1)
+    material = calibration.Material(features, *list(vars_of(material))[1:])
+    weights = calibration.fit(material, ["bias", "cosine", "spread", "noise"])
+    assert all(np.isfinite(v) for v in weights.values())
+    llr = calibration.apply(weights, features)
+    assert llr[material.target].min() > 0 > llr[~material.target].max()
+
+
+def test_weights_balance_kinds_and_domains_whatever_their_size():
+    material = gaussian()
+    small = material.only((material.domains == "a") | (np.arange(len(material.target)) % 10 == 0))
+    for kind in (True, False):
+        for domain in ("a", "b"):
+            rows = (small.target == kind) & (small.domains == domain)
+            assert small.weights[rows].sum() == pytest.approx(0.5)
+
+
+def test_a_held_out_ratio_does_not_depend_on_the_trials_own_speakers():
+    """Whatever p3's trials say, the weights for p3's trials stay the same."""
+    material = gaussian(n=3000)
+    names = ["bias", "cosine"]
+    plain = calibration.held_out(material, names)
+    assert not np.isnan(plain).any()
+    poisoned = material.features.copy()
+    mine = (material.enrol_speaker == "p3") | (material.test_speaker == "p3")
+    both = (material.enrol_speaker == "p3") & (material.test_speaker == "p3")
+    poisoned[mine & ~both, 1] = 5.0
+    again = calibration.held_out(calibration.Material(poisoned, *list(vars_of(material))[1:]), names)
+    assert np.array_equal(plain[both], again[both])
+    other = ~mine
+    assert not np.allclose(plain[other], again[other]), "the poison must matter elsewhere, or the test says nothing"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(-20, 20), min_size=5, max_size=200), st.integers(0, 1000))
+def test_no_threshold_lets_more_impostors_pass_than_it_promises(scores, seed):
+    rng = np.random.default_rng(seed)
+    n = len(scores)
+    weights = rng.uniform(0.1, 1.0, n)
+    empty = np.array(["x"] * n)
+    material = calibration.Material(
+        np.zeros((n, len(FEATURE_NAMES))), np.zeros(n, bool), weights / weights.sum(), empty, empty, empty, empty
+    )
+    llr = np.asarray(scores, float)
+    points = calibration.operating_points(llr, material, (0.3, 0.1, 0.01))
+    for point in points:
+        passed = material.weights[llr >= point.llr].sum()
+        assert passed <= point.far + 1e-9
+        nearest_refused = llr[llr < point.llr].max()
+        assert material.weights[llr >= nearest_refused].sum() > point.far - 1e-9, "nor is it stricter than it must be"
+    assert [p.llr for p in points] == sorted(p.llr for p in points)
+
+
+def test_a_calibration_has_useful_ratios_thresholds_that_hold_on_others_and_a_record():
+    fitted, record = calibration.calibrate(gaussian(n=60000))
+    fresh = gaussian(seed=9, n=60000)
+    llr = fitted.llr(fresh.features)
+    assert metrics.cllr(llr, fresh.target) < metrics.min_cllr(llr, fresh.target) + 0.02
+    for point in fitted.points[:3]:
+        assert np.mean(llr[~fresh.target] >= point.llr) == pytest.approx(point.far, rel=0.35)
+    assert (fitted.trials, fitted.speakers) == (45000, 40)
+    assert fitted.supports(0.001) and not fitted.supports(0.00001)
+    assert set(record["domains"]) == {"a", "b"}
+    text = calibration.describe(fitted, record)
+    assert "45000" in text and "0.3 %" in text
+    assert Calibration.from_json(fitted.to_json() | {"provenance": record}) == fitted
+
+
+def heard(vectors: np.ndarray, seconds: float = 2.0, snr_db: float = 20.0) -> Heard:
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return Heard(
+        tuple(Embedding(v, v[None], seconds, "e") for v in vectors),
+        tuple(Circumstances(seconds, snr_db, -20.0, -6.0, 0.0) for _ in vectors),
+    )
+
+
+def test_features_of_a_trial_are_what_the_device_computes_for_it():
+    rng = np.random.default_rng(4)
+    takes = pairs.draw(recordings(), pairs.Plan(enrolments=2, tests=2))
+    centres = {t.speaker: rng.normal(size=16) for t in takes}
+    sides = [
+        heard(centres[t.speaker] + 0.5 * rng.normal(size=(len(t.side.utterances), 16)), rng.uniform(1, 4), 12.0)
+        for t in takes
+    ]
+    cohort = np.zeros((0, 16), np.float32)
+    found = pairs.pair(takes)
+    material = calibration.assemble(takes, sides, found, cohort)
+    names = ["bias", "cosine", "log_test", "log_enrol", "log_clips", "spread", "noise"]
+    weights = {name: 0.3 * (i + 1) for i, name in enumerate(names)}
+    ours = calibration.apply(weights, material.features)
+    from edge.scoring import Scorer
+
+    scorer = Scorer(Calibration(weights, (), 0, 0), cohort)
+    for i in range(0, len(ours), 37):
+        enrol, test = sides[found.enrol[i]], sides[found.test[i]]
+        theirs = scorer.llrs(
+            test.embedding().vector, [enrol.voiceprint("p")], speech_seconds=test.speech_seconds, snr_db=test.snr_db
+        )[1][0]
+        assert ours[i] == pytest.approx(theirs, abs=1e-4)
+    assert material.weights[material.target].sum() == pytest.approx(1)
+    read = (material.domains == "read") & ~material.target
+    alike = found.same_gender & read
+    assert material.weights[alike].sum() == pytest.approx(material.weights[read].sum() / 2)
+
+
+def test_a_training_speakers_own_row_of_the_cohort_is_left_out():
+    rng = np.random.default_rng(5)
+    cohort = rng.normal(size=(50, 64)).astype(np.float32)
+    cohort /= np.linalg.norm(cohort, axis=1, keepdims=True)
+    mine = cohort[3] + 0.02 * rng.normal(size=(4, 64)).astype(np.float32)
+    mine /= np.linalg.norm(mine, axis=1, keepdims=True)
+    stranger = rng.normal(size=(2, 64)).astype(np.float32)
+    stranger /= np.linalg.norm(stranger, axis=1, keepdims=True)
+    vectors, speakers = np.concatenate([mine, stranger]), np.array(["a"] * 4 + ["b"] * 2)
+    near = calibration.cohort_without_self(vectors, speakers, cohort)
+    from edge.scoring import cohort_cosine
+
+    assert near[:4] == pytest.approx(cohort_cosine(mine, np.delete(cohort, 3, axis=0)))
+    assert near[4:] == pytest.approx(cohort_cosine(stranger, cohort))
+
+
+def test_the_quietest_moment_is_found_to_a_hundredth_of_a_second():
+    samples = np.full(RATE, 0.3, np.float32)
+    samples[8000:9600] = 0.001
+    assert np.array_equal(quietest(samples), samples[8000:9600])
+    assert np.array_equal(quietest(samples[:100]), samples[:100])
+
+
+def test_listening_measures_more_speech_in_a_longer_clip_and_less_clarity_in_noise():
+    import soundfile
+
+    assets = Path(__file__).parents[2] / "edge" / "demo" / "assets"
+    samples, _ = soundfile.read(assets / "clip-1-ada.ogg", dtype="float32")
+    whole, part = listen(samples), listen(samples[: len(samples) // 3])
+    assert 0.5 * len(samples) / RATE < whole.speech_seconds <= len(samples) / RATE + 0.1
+    assert 0 < part.speech_seconds < whole.speech_seconds
+    noise = np.random.default_rng(6).normal(0, np.sqrt(np.mean(samples**2)) * 10 ** (-5 / 20), len(samples))
+    noisy = listen((samples + noise).astype(np.float32))
+    assert noisy.snr_db < whole.snr_db - 5
+    assert listen(np.zeros(RATE, np.float32)).speech_seconds == 0

@@ -1,0 +1,202 @@
+"""``earmark evaluate`` and ``earmark calibrate-bundle``.
+
+Takes arguments, gives an exit code; results go to standard output, progress to standard error.
+Must hold: both commands open the bundle as the device does; a report is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from edge.errors import EXIT_OK, BundleError, EarmarkError, StorageError, UsageError
+
+if TYPE_CHECKING:
+    from edge.bundle import Bundle
+
+EVALUATE_EXAMPLES: Final = """examples:
+  earmark evaluate --bundle accurate --speech ~/speech ~/trials/*.tsv
+  earmark evaluate --bundle ./mine --speech ~/speech --json report.json --markdown ~/trials/words-1s.tsv
+
+A list is tab-separated with the columns target, enrol_speaker, enrol, test_speaker, test, noise; docs/evaluation.md
+describes them and every figure.
+"""
+
+CALIBRATE_EXAMPLES: Final = """examples:
+  earmark calibrate-bundle --bundle ./mine --speech ~/speech
+
+The folder of speech needs a manifest.tsv; only rows of the split `train` with a speaker are used, and noise.
+"""
+
+
+def evaluate(argv: Sequence[str] | None = None) -> int:
+    """Run ``earmark evaluate`` with the arguments after its name; gives the exit code."""
+    return _run(_evaluate, _evaluate_parser(), argv)
+
+
+def calibrate_bundle(argv: Sequence[str] | None = None) -> int:
+    """Run ``earmark calibrate-bundle`` with the arguments after its name; gives the exit code."""
+    return _run(_calibrate, _calibrate_parser(), argv)
+
+
+def _run(
+    command: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser, argv: Sequence[str] | None
+) -> int:
+    options = parser.parse_args(argv)
+    try:
+        command(options)
+    except EarmarkError as error:
+        print(f"earmark: {error.sentence()}", file=sys.stderr)
+        return error.exit_code
+    return EXIT_OK
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from edge.scoring import Calibration, Scorer
+    from training import evaluate as evaluation
+    from training.embeddings import Embedder
+    from training.trials import Audio, read_list
+
+    lists = [read_list(Path(name)) for name in options.lists]
+    if len({found.name for found in lists}) < len(lists):
+        raise UsageError("Two trial lists have the same name", "A report has one row per name: rename one file.")
+    speech = _folder(options.speech)
+    bundle = _open(options)
+    scorer = Scorer(Calibration.from_json(bundle.calibration), bundle.cohort) if bundle.calibration else None
+    embedder = Embedder(bundle, Audio(speech), cache=_cache(options), runtime=options.runtime)
+    report: dict[str, dict[str, float | int]] = {}
+    for trials in lists:
+        with _Progress(f"{trials.name}: embedding") as progress:
+            scored = evaluation.score_list(trials, embedder, scorer, progress=progress)
+        try:
+            report[trials.name] = evaluation.figures(scored)
+        except ValueError as error:
+            raise UsageError(str(error).rstrip("."), "An error rate needs both.") from error
+    if options.json == "-":
+        print(json.dumps(report, indent=1))
+        return
+    if options.json:
+        _write(Path(options.json), json.dumps(report, indent=1) + "\n")
+    print(evaluation.table(report, markdown=options.markdown))
+    if scorer is not None:
+        print(("\n" if options.markdown else "") + evaluation.fixed_note(scorer))
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    from training import calibration, corpus, pairs
+    from training.embeddings import Embedder
+    from training.trials import Audio
+
+    folder = Path(options.bundle)
+    card_path = folder / "card.json"
+    if not card_path.is_file():
+        raise BundleError(f"{folder} is no folder of a bundle", "Name the folder that holds its card.json.")
+    speech = _folder(options.speech)
+    bundle = _open(options)
+    plan = pairs.Plan(seed=options.seed)
+    takes = pairs.draw(corpus.read_manifest(speech), plan)
+    embedder = Embedder(bundle, Audio(speech), cache=_cache(options), runtime=options.runtime)
+    with _Progress("embedding") as progress:
+        heard = embedder.hear_takes([(take.side, take.gain_db) for take in takes], progress)
+    material = calibration.assemble(takes, heard, pairs.pair(takes, seed=options.seed), bundle.cohort)
+    fitted, provenance = calibration.calibrate(material)
+    provenance |= {"made": time.strftime("%Y-%m-%d", time.gmtime()), "encoder": bundle.encoder, "seed": plan.seed}
+    card = json.loads(card_path.read_text(encoding="utf-8"))
+    card["calibration"] = fitted.to_json() | {"provenance": provenance}
+    _write(card_path, json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+    print(calibration.describe(fitted, provenance))
+
+
+def _open(options: argparse.Namespace) -> Bundle:
+    from edge.bundle import open_bundle
+
+    return open_bundle(options.bundle, prefer=options.runtime)
+
+
+def _folder(name: str) -> Path:
+    path = Path(name)
+    if not path.is_dir():
+        raise UsageError(f"{path} is not a folder", "Point --speech at the folder that holds the speech.")
+    return path
+
+
+def _cache(options: argparse.Namespace) -> Any:
+    from training.embeddings import EmbeddingCache
+
+    return EmbeddingCache(Path(options.cache)) if options.cache else None
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file in one step, so that a crash leaves the old one."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StorageError(f"{path} cannot be written ({error.strerror})", "Choose another place.") from error
+
+
+class _Progress:
+    """Tells how far a long step is: a line that is rewritten on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._live = sys.stderr.isatty()
+        self._told = time.monotonic()
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self._tell
+
+    def _tell(self, done: int, total: int) -> None:
+        text = f"{self._what} {done}/{total}"
+        if self._live:
+            print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() - self._told > 10:
+            print(text, file=sys.stderr, flush=True)
+            self._told = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _evaluate_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="earmark evaluate",
+        description="Measure on trial lists how well a bundle tells people apart, with the code of the device.",
+        epilog=EVALUATE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _common(parser)
+    parser.add_argument("--json", metavar="OUT", help="write the figures to this file as JSON (- for standard output)")
+    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+    parser.add_argument("lists", nargs="+", metavar="LIST", help="trial list (.tsv)")
+    return parser
+
+
+def _calibrate_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="earmark calibrate-bundle",
+        description="Fit a bundle's likelihood ratios and thresholds on training speech and write them into its card.",
+        epilog=CALIBRATE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _common(parser)
+    parser.add_argument("--seed", type=int, default=1, help="of the draw of clips and folds (%(default)s)")
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bundle", required=True, help="name of an installed bundle, or the path of one")
+    parser.add_argument("--speech", required=True, metavar="DIR", help="folder of the speech that paths refer to")
+    parser.add_argument(
+        "--runtime", choices=("auto", "litert", "tflite"), default="auto", help="interpreter (%(default)s)"
+    )
+    parser.add_argument("--cache", metavar="DIR", help="keep embeddings here, so that the next run is quick")

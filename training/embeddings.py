@@ -1,0 +1,220 @@
+"""Embeds each distinct utterance of a trial list once, through the code path of the device.
+
+Takes trial sides and an opened bundle; gives ``Heard`` sides: embeddings and how much speech at which signal-to-noise
+ratio stands behind each. A cache file on disk keeps them between runs.
+
+Must hold: a cached embedding is the one that would be computed (the key is a hash of the encoder, the runtime and the
+samples themselves); the speech and noise figures come from the device's own segmenter, never from a label.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+
+from edge.errors import StorageError
+from edge.records import SAMPLE_RATE, Embedding, Exemplar, Float32, Utterance, Voiceprint
+from edge.scoring import mean_direction, voiceprint_of
+from training.listening import Circumstances, listen
+from training.trials import Audio, Side
+
+Progress = Callable[[int, int], None]
+
+MIN_SAMPLES: Final = SAMPLE_RATE // 2
+"""A bundle takes half a second or more; shorter clips (single digits) are repeated up to it."""
+
+
+class Encoder(Protocol):
+    """What is needed of an ``edge.bundle.Bundle`` to embed."""
+
+    @property
+    def encoder(self) -> str:
+        """Hash that names the encoder."""
+
+    def analyse(self, samples: Float32) -> Embedding:
+        """Embed float32 mono 16 kHz samples."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """One side of a trial after listening. ``embeddings`` and ``circumstances``: one per utterance."""
+
+    embeddings: tuple[Embedding, ...]
+    circumstances: tuple[Circumstances, ...]
+
+    @property
+    def speech_seconds(self) -> float:
+        """Speech in all utterances."""
+        return sum(c.speech_seconds for c in self.circumstances)
+
+    @property
+    def snr_db(self) -> float:
+        """Signal-to-noise ratio, averaged with the speech seconds as weights."""
+        weights = [max(c.speech_seconds, 1e-3) for c in self.circumstances]
+        return float(np.average([c.snr_db for c in self.circumstances], weights=weights))
+
+    @property
+    def vector(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Length-normalised mean of the length-normalised embeddings, float64 ``(dim,)``."""
+        vectors = np.stack([e.vector for e in self.embeddings]).astype(np.float64)
+        mean = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).mean(axis=0)
+        unit: np.ndarray[tuple[int], np.dtype[np.float64]] = mean / np.linalg.norm(mean)
+        return unit
+
+    def voiceprint(self, person_id: str) -> Voiceprint:
+        """The template that the device would keep of these utterances."""
+        exemplars = [
+            Exemplar(e.vector, e.encoder, c.speech_seconds, c.snr_db, microphone="", created="", digest="")
+            for e, c in zip(self.embeddings, self.circumstances, strict=True)
+        ]
+        return voiceprint_of(exemplars, person_id=person_id, name=person_id)
+
+    def utterance(self) -> Utterance:
+        """The utterances as one, as a decision sees it; the samples are left out, a decision never looks at them."""
+        samples = round(SAMPLE_RATE * sum(e.seconds for e in self.embeddings))
+        return Utterance(
+            samples=np.zeros(0, np.float32),
+            start=0,
+            end=samples,
+            speech_seconds=self.speech_seconds,
+            snr_db=self.snr_db,
+            level_dbfs=max(c.level_dbfs for c in self.circumstances),
+            peak_dbfs=max(c.peak_dbfs for c in self.circumstances),
+            clipped_fraction=max(c.clipped_fraction for c in self.circumstances),
+            ended_by="end_of_stream",
+        )
+
+    def embedding(self) -> Embedding:
+        """The embeddings as one: what a decision about the utterances together looks at."""
+        if len(self.embeddings) == 1:
+            return self.embeddings[0]
+        probabilities = [e.speech_probability for e in self.embeddings if e.speech_probability is not None]
+        return Embedding(
+            vector=mean_direction(np.stack([e.vector for e in self.embeddings])),
+            windows=np.concatenate([e.windows for e in self.embeddings]),
+            seconds=sum(e.seconds for e in self.embeddings),
+            encoder=self.embeddings[0].encoder,
+            speech_probability=max(probabilities) if probabilities else None,
+        )
+
+
+class Embedder:
+    """Turns sides into ``Heard``; each distinct utterance is embedded once, however many trials use it."""
+
+    def __init__(
+        self, bundle: Encoder, audio: Audio, *, cache: EmbeddingCache | None = None, runtime: str = ""
+    ) -> None:
+        """Remember the parts. ``runtime``: what interprets the network, part of the cache key."""
+        self._bundle = bundle
+        self._audio = audio
+        self._cache = cache
+        self._salt = f"{bundle.encoder} {runtime} {LISTENING_VERSION}".encode()
+        self._sides: dict[tuple[Side, float], Heard] = {}
+
+    def hear(self, side: Side, gain_db: float = 0.0) -> Heard:
+        """Return a side's embeddings and circumstances, as heard ``gain_db`` louder (cut off at full scale)."""
+        if (side, gain_db) not in self._sides:
+            gain = np.float32(10 ** (gain_db / 20))
+            sound = [np.clip(x * gain, -1, 1) if gain_db else x for x in self._audio.utterances(side)]
+            pairs = [self.utterance(samples) for samples in sound]
+            self._sides[side, gain_db] = Heard(tuple(e for e, _ in pairs), tuple(c for _, c in pairs))
+        return self._sides[side, gain_db]
+
+    def hear_all(self, sides: Iterable[Side], progress: Progress | None = None) -> dict[Side, Heard]:
+        """Return every distinct side, telling ``progress(done, all)`` now and then."""
+        distinct = list(dict.fromkeys(sides))
+        return dict(zip(distinct, self.hear_takes([(side, 0.0) for side in distinct], progress), strict=True))
+
+    def hear_takes(self, takes: Sequence[tuple[Side, float]], progress: Progress | None = None) -> list[Heard]:
+        """Return each side at its gain (dB), in order, telling ``progress(done, all)`` now and then."""
+        heard = []
+        for done, (side, gain_db) in enumerate(takes, start=1):
+            heard.append(self.hear(side, gain_db))
+            if progress and (done % 25 == 0 or done == len(takes)):
+                progress(done, len(takes))
+            if self._cache and done % 500 == 0:
+                self._cache.commit()
+        if self._cache:
+            self._cache.commit()
+        return heard
+
+    def utterance(self, samples: Float32) -> tuple[Embedding, Circumstances]:
+        """Embed and listen to one utterance, float32 ``(n,)``."""
+        key = hashlib.sha256(self._salt + np.ascontiguousarray(samples, np.float32).tobytes()).hexdigest()
+        if self._cache:
+            found = self._cache.get(key, self._bundle.encoder)
+            if found:
+                return found
+        long_enough = samples
+        if len(samples) < MIN_SAMPLES:
+            long_enough = np.tile(samples, -(-MIN_SAMPLES // len(samples)))[:MIN_SAMPLES]
+        pair = (self._bundle.analyse(long_enough), listen(samples))
+        if self._cache:
+            self._cache.put(key, *pair)
+        return pair
+
+
+LISTENING_VERSION: Final = 1
+"""Raise it when ``listening`` or the segmenter gives other figures, so that cached ones are not used."""
+
+
+class EmbeddingCache:
+    """Embeddings in one SQLite file. Losing it costs time, nothing else."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open or create ``folder/embeddings.sqlite``. Raises ``StorageError``."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(folder / "embeddings.sqlite")
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS heard (key TEXT PRIMARY KEY, vector BLOB, windows BLOB, seconds REAL,"
+                " speech_probability REAL, speech_seconds REAL, snr_db REAL, level_dbfs REAL, peak_dbfs REAL,"
+                " clipped_fraction REAL) WITHOUT ROWID"
+            )
+        except (OSError, sqlite3.Error) as error:
+            raise StorageError(
+                f"The cache {folder} cannot be used ({error})", "Name another folder with --cache."
+            ) from error
+
+    def get(self, key: str, encoder: str) -> tuple[Embedding, Circumstances] | None:
+        """Return what was stored under a key, or None."""
+        row = self._db.execute("SELECT * FROM heard WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        vector = np.frombuffer(row[1], np.float32)
+        windows = np.frombuffer(row[2], np.float32).reshape(-1, len(vector))
+        return Embedding(vector, windows, row[3], encoder, row[4]), Circumstances(*row[5:])
+
+    def put(self, key: str, embedding: Embedding, circumstances: Circumstances) -> None:
+        """Store a pair; it is on disk after ``commit``."""
+        c = circumstances
+        self._db.execute(
+            "INSERT OR REPLACE INTO heard VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                key,
+                np.asarray(embedding.vector, np.float32).tobytes(),
+                np.asarray(embedding.windows, np.float32).tobytes(),
+                float(embedding.seconds),
+                embedding.speech_probability,
+                c.speech_seconds,
+                c.snr_db,
+                c.level_dbfs,
+                c.peak_dbfs,
+                c.clipped_fraction,
+            ),
+        )
+
+    def commit(self) -> None:
+        """Write what was put."""
+        self._db.commit()
+
+    def close(self) -> None:
+        """Write and close."""
+        self._db.commit()
+        self._db.close()
