@@ -1,6 +1,6 @@
 """Results -> messages: the event of each utterance, and the retained states that follow from it.
 
-Takes results, people and the passing of time; gives ``Message``s to a callable. Must hold: what is no speech is counted
+Takes results, people and the passing of time; gives ``Message``s to a callable that takes any number of them. Must hold: what is no speech is counted
 and not announced; a state is published when it changes, and again when asked for all; privacy is ``EventMaker``'s.
 Safe to call from the listening and the main thread.
 """
@@ -25,7 +25,7 @@ class Announcer:
         topics: Topics,
         maker: EventMaker,
         clock: Clock,
-        publish: Callable[[Message], None],
+        publish: Callable[..., None],
         *,
         hold_seconds: float,
         source: str | None = None,
@@ -50,18 +50,17 @@ class Announcer:
         with self._lock:
             self._maker.names = {v.person_id: v.name for v in voiceprints}
             current = tuple(v.person_id for v in voiceprints)
-            for gone in set(self._people) - set(current):
-                self._presence.forget(gone)
-                self._publish(self._topics.message("person", b"", gone))
+            gone = [person_id for person_id in self._people if person_id not in current]
+            for person_id in gone:
+                self._presence.forget(person_id)
             self._people = current
-            for person_id in current:
-                self._announce_person(person_id)
+            cleared = [self._topics.message("person", b"", person_id) for person_id in gone]
+            self._publish(*cleared, *self._person_states(current))
 
     def first_states(self) -> None:
         """What a subscriber should find before anybody has spoken."""
         with self._lock:
-            self._publish(self._topics.message("last", self._maker.nobody().to_json()))
-            self._publish(self._topics.speaking(False))
+            self._publish(self._topics.message("last", self._maker.nobody().to_json()), self._topics.speaking(False))
 
     def result(self, result: Result, latency_ms: float) -> UtteranceEvent | None:
         """Announce one utterance; gives its event, None where it was no speech."""
@@ -74,14 +73,16 @@ class Announcer:
             self.last_snr_db = result.utterance.snr_db
             at_s = result.utterance.start / self._sample_rate if self._sample_rate else None
             event = self._maker.utterance(result, latency_ms=latency_ms, at_s=at_s, source=self._source)
-            self._publish(self._topics.message("utterance", event.to_json()))
+            messages = [self._topics.message("utterance", event.to_json())]
             last = LastState.of(event)
             if last is not None:
-                self._publish(self._topics.message("last", last.to_json()))
+                messages.append(self._topics.message("last", last.to_json()))
             person_id = result.decision.person_id
             if person_id is not None:
                 self._presence.heard(person_id, event, self._clock.monotonic())
-                self._announce_person(person_id)
+                messages += self._person_states([person_id])
+            # Together, so that the three cost one write to the disk.
+            self._publish(*messages)
             return event
 
     def speaking(self, speaking: bool) -> None:
@@ -91,11 +92,11 @@ class Announcer:
     def tick(self) -> None:
         """Let time pass: people not heard any more become absent."""
         with self._lock:
-            for person_id in self._presence.expired(self._clock.monotonic()):
-                self._announce_person(person_id)
+            gone = self._presence.expired(self._clock.monotonic())
+            if gone:
+                self._publish(*self._person_states(gone))
 
-    def _announce_person(self, person_id: str) -> None:
-        heard = self._presence.is_heard(person_id, self._clock.monotonic())
-        state = self._maker.person(person_id, heard, self._presence.last(person_id))
-        if state is not None:
-            self._publish(self._topics.message("person", state.to_json(), person_id))
+    def _person_states(self, people: Sequence[str]) -> list[Message]:
+        now = self._clock.monotonic()
+        states = {p: self._maker.person(p, self._presence.is_heard(p, now), self._presence.last(p)) for p in people}
+        return [self._topics.message("person", state.to_json(), p) for p, state in states.items() if state is not None]

@@ -1,7 +1,7 @@
 """Structured logs: one line per record, as text for a journal or as JSON for a collector.
 
-Takes the ``log`` section, gives a configured root logger on stderr. Must hold: fields given as ``extra={"fields": {...}}``
-appear in both forms; one record is one line whatever it contains.
+Takes the ``log`` section, gives a configured root logger on stderr. Must hold: fields given as
+``extra={"fields": {...}}`` appear in both forms; one record is one line whatever it contains.
 """
 
 from __future__ import annotations
