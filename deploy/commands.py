@@ -14,7 +14,7 @@ from typing import Final
 
 from deploy.snippets import acl, asound, udev_rule
 from deploy.units import template, unit
-from edge.errors import EXIT_OK, EarmarkError
+from edge.errors import EXIT_OK
 from edge.settings import Settings, load
 
 SYSTEM_CONFIG: Final = "/etc/earmark/earmark.yaml"
@@ -30,13 +30,12 @@ EXAMPLES: Final = """examples:
 
 
 def deploy(argv: Sequence[str] | None = None) -> int:
-    """Run ``earmark deploy`` with the arguments after ``deploy``; gives the exit code."""
+    """Run ``earmark deploy`` with the arguments after ``deploy``; gives the exit code.
+
+    Raises ``EarmarkError``, which the command line turns into a sentence and an exit code.
+    """
     options = parser().parse_args(argv)
-    try:
-        sys.stdout.write(options.make(options))
-    except EarmarkError as error:
-        print(error.sentence(), file=sys.stderr)
-        return error.exit_code
+    sys.stdout.write(options.make(options))
     return EXIT_OK
 
 

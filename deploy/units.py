@@ -19,6 +19,9 @@ from edge.settings import Settings
 HOME_NETWORKS: Final = ("localhost", "link-local", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 """Where a broker in the house can be: RFC 1918 and RFC 4193 addresses, and this device itself."""
 
+UNSEEN: Final = frozenset({"home", "root", "tmp"})
+"""Top-level folders that ``ProtectHome`` and ``PrivateTmp`` hide from the service."""
+
 DEFAULT_CREDENTIAL: Final = "mqtt-password"
 
 
@@ -35,9 +38,9 @@ def unit(settings: Settings, *, prefix: str, config: str, user: str = "") -> str
                 f"{option} {path!r} is no absolute path made of letters, digits and / _ . + -",
                 "Name the folder or file as systemd will see it, such as /opt/earmark.",
             )
-        if path.startswith(("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")):
+        if path.split("/")[1] in UNSEEN:
             raise UsageError(
-                f"{option} {path} lies where the service cannot look: it sees nobody's home and no shared /tmp",
+                f"{option} {path} lies where the service cannot look: homes are hidden from it, and /tmp is its own",
                 "Install Earmark under /opt or /srv, and its settings under /etc.",
             )
     if user and not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", user):
