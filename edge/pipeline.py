@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.bundle import Bundle, EmbeddingStream
 from edge.segment import Segmenter
@@ -18,7 +18,7 @@ from edge.segment import Segmenter
 from edge.decision import Decider, refusal, rejected
 from edge.records import SAMPLE_RATE, AudioBlock, Decision, Embedding, Result, StageTimes, Utterance, Voiceprint
 from edge.scoring import Calibration, Scorer
-from edge.settings import Settings
+from edge.settings import Decide, Settings
 
 
 @dataclass(slots=True)
@@ -52,6 +52,7 @@ class Pipeline:
         self._settings = settings
         self._segmenter = Segmenter(settings.segment)
         self.scorer = Scorer(Calibration.from_json(bundle.calibration), bundle.cohort)
+        self._claim = claim
         self._decider = Decider(settings.decide, self.scorer, claim=claim)
         self._voiceprints = tuple(voiceprints)
         self._early: _Early | None = None
@@ -66,6 +67,11 @@ class Pipeline:
         """Use these people from the next utterance on; the turn so far is forgotten."""
         self._voiceprints = tuple(voiceprints)
         self._decider.reset()
+
+    def set_policy(self, policy: Decide) -> None:
+        """Decide by another policy from the next utterance on; the turn so far is forgotten."""
+        self._settings = replace(self._settings, decide=policy)
+        self._decider = Decider(policy, self.scorer, claim=self._claim)
 
     @property
     def speaking(self) -> bool:

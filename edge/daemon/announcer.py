@@ -1,7 +1,7 @@
 """Results -> messages: the event of each utterance, and the retained states that follow from it.
 
-Takes results, people and the passing of time; gives ``Message``s to a callable that takes any number of them. Must hold: what is no speech is counted
-and not announced; a state is published when it changes, and again when asked for all; privacy is ``EventMaker``'s.
+Takes results, people and the passing of time; gives ``Message``s to a callable that takes any number of them. Must
+hold: what is no speech is counted and not announced; a state is published when it changes; privacy is ``EventMaker``'s.
 Safe to call from the listening and the main thread.
 """
 

@@ -1,0 +1,206 @@
+"""The service: composes the rooms, keeps them running, obeys signals and commands, and ends cleanly.
+
+Takes a way to load settings; gives an exit code. Must hold: SIGTERM and Ctrl-C finish the open utterance, deliver what
+can be delivered and keep the rest in the outbox; SIGHUP reloads, and a broken file changes nothing; a microphone or
+a broker that is away is a problem to report, not a reason to end.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import IO, Final
+
+from edge.clock import SystemClock
+from edge.daemon.notify import Notifier
+from edge.daemon.station import Station
+from edge.errors import EXIT_OK, EarmarkError, StorageError
+from edge.records import Clock
+from edge.settings import Settings
+
+_LOG = logging.getLogger(__name__)
+
+_TICK_SECONDS: Final = 0.5
+_HEALTH_SECONDS: Final = 60.0
+_PEOPLE_SECONDS: Final = 1.0
+_HANG_SECONDS: Final = 30.0
+"""A listener without progress for this long, with no problem reported, hangs: the watchdog is then left to bite."""
+_GOODBYE_SECONDS: Final = 5.0
+
+
+class Service:
+    """One running Earmark.
+
+    Args:
+        load: gives the settings; called again on SIGHUP.
+        folder: the state folder, existing.
+        realtime: play recordings at their own pace.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Settings],
+        folder: Path,
+        *,
+        realtime: bool = True,
+        clock: Clock | None = None,
+        notifier: Notifier | None = None,
+    ) -> None:
+        self._load = load
+        self._folder = folder
+        self._realtime = realtime
+        self._clock = clock or SystemClock()
+        self._notifier = notifier or Notifier()
+        self._wake = threading.Event()
+        self._stop = False
+        self._reload = False
+        self._station: Station | None = None
+
+    def run(self) -> int:
+        """Run until the source ends or a signal says stop. Raises ``EarmarkError`` for what prevents a start."""
+        with _single_instance(self._folder):
+            restore = self._take_signals()
+            try:
+                return self._run()
+            finally:
+                restore()
+
+    def request_stop(self) -> None:
+        """End soon; safe from any thread and from a signal handler."""
+        self._stop = True
+        self._wake.set()
+
+    def request_reload(self) -> None:
+        """Reload soon."""
+        self._reload = True
+        self._wake.set()
+
+    def _run(self) -> int:
+        station = self._station = self._open(self._load())
+        error: Exception | None = None
+        try:
+            station.start()
+            self._notifier.ready(station.status())
+            _LOG.info("listening", extra={"fields": station.describe()})
+            error = self._supervise()
+        finally:
+            self._notifier.stopping()
+            if self._station is not None:
+                left = self._station.stop(_GOODBYE_SECONDS)
+                _LOG.info("stopped", extra={"fields": {"waiting_in_outbox": left}})
+        if error is not None:
+            raise error
+        return EXIT_OK
+
+    def _open(self, settings: Settings) -> Station:
+        return Station(settings, self._folder, self._clock, realtime=self._realtime)
+
+    def _supervise(self) -> Exception | None:
+        """Tick until the end; gives what ended the listening, None for a proper end."""
+        health_due = people_due = self._clock.monotonic()
+        while not self._stop:
+            self._wake.wait(_TICK_SECONDS)
+            self._wake.clear()
+            if self._stop:
+                break
+            if self._reload:
+                self._reload = False
+                self._do_reload()
+            station = self._station
+            if station is None:
+                return None
+            if station.ended:
+                return station.error
+            now = self._clock.monotonic()
+            station.tick()
+            if now >= people_due:
+                station.refresh_people()
+                people_due = now + _PEOPLE_SECONDS
+            if now >= health_due or station.health_wanted:
+                station.publish_health()
+                self._notifier.status(station.status())
+                health_due = now + _HEALTH_SECONDS
+            if station.stalled_seconds() < _HANG_SECONDS:
+                self._notifier.alive()
+        return None
+
+    def _do_reload(self) -> None:
+        """Swap the station for one with the new settings; with settings that can't be used the old one goes on."""
+        self._notifier.reloading()
+        old = self._station
+        try:
+            settings = self._load()
+            fresh = self._open(settings)
+        except EarmarkError as error:
+            _LOG.error("reload refused, the old settings stay in force: %s", error.sentence())
+            self._notifier.ready(old.status() if old else "")
+            return
+        if old is not None:
+            old.stop(_GOODBYE_SECONDS)
+        self._station = fresh
+        fresh.start()
+        self._notifier.ready(fresh.status())
+        _LOG.info("reloaded", extra={"fields": fresh.describe()})
+
+    def _take_signals(self) -> Callable[[], None]:
+        """SIGTERM and SIGINT stop, SIGHUP reloads. Gives what restores the handlers; does nothing outside the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            return lambda: None
+
+        def on_stop(_number: int, _frame: FrameType | None) -> None:
+            self.request_stop()
+
+        def on_hup(_number: int, _frame: FrameType | None) -> None:
+            self.request_reload()
+
+        before = {
+            number: signal.signal(number, handler)
+            for number, handler in ((signal.SIGTERM, on_stop), (signal.SIGINT, on_stop), (signal.SIGHUP, on_hup))
+        }
+
+        def restore() -> None:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+        return restore
+
+
+class _single_instance:
+    """Holds a lock on the state folder: two daemons would steal each other's connection and outbox."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "daemon.lock"
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> None:
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StorageError(
+                f"The state folder {self._path.parent} cannot be written ({error.strerror})",
+                "Make it writable, or name another with --state.",
+            ) from error
+        self._file = os.fdopen(descriptor, "r+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = self._file.read().strip() or "unknown"
+            self._file.close()
+            raise StorageError(
+                f"Another Earmark runs on the state folder {self._path.parent} (process {holder})",
+                "Stop it first, or name another folder with --state.",
+            ) from None
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(f"{os.getpid()}\n")
+        self._file.flush()
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()

@@ -1,0 +1,292 @@
+"""Everything that runs under one set of settings: bundle, people, source, pipeline, outbox, publisher.
+
+Takes settings and the state folder; ``start`` acts, ``stop`` ends and tells how much is left to deliver. Must hold:
+constructing finds every fault that is fatal (settings, bundle, people database, outbox) before anything runs; commands that
+arrive by MQTT are applied in the main or the listening thread, and echoed.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from edge.audio import open_source
+from edge.bundle import open_bundle
+from edge.daemon.announcer import Announcer
+from edge.daemon.health import rss_mb
+from edge.daemon.listener import Listener
+from edge.events import EventMaker, HealthState, InfoState, timestamp
+from edge.homeassistant import change_messages, discovery_document, discovery_message
+from edge.mqtt import Command, Publisher, Topics
+from edge.mqtt.topics import SETTINGS
+from edge.outbox import Outbox
+from edge.people import PeopleStore
+from edge.pipeline import Pipeline
+from edge.records import SAMPLE_RATE, Clock, Message, Result, Voiceprint
+from edge.scoring import voiceprint
+from edge.settings import Settings
+
+_LOG = logging.getLogger(__name__)
+
+
+def earmark_version() -> str:
+    """Version of the installed distribution, ``0`` in a checkout that was never installed."""
+    try:
+        return version("earmark")
+    except PackageNotFoundError:
+        return "0"
+
+
+class Station:
+    """One composed device. Raises ``EarmarkError`` where it can't be."""
+
+    def __init__(self, settings: Settings, folder: Path, clock: Clock, *, realtime: bool) -> None:
+        self._clock = clock
+        self._realtime = realtime
+        self._begun = clock.monotonic()
+        self._started = timestamp(clock.now())
+        self.bundle = open_bundle(settings.models.bundle, settings.models)
+        self._store = PeopleStore(folder)
+        self._outbox = Outbox(folder / "outbox.sqlite") if settings.mqtt.enabled else None
+        self._topics = Topics(settings.mqtt.base_topic, settings.node.name, settings.homeassistant.prefix)
+        self.settings = self._restored(settings)
+        self._publisher = self._make_publisher()
+        self._maker = EventMaker(settings.node, settings.privacy, self._model(), clock)
+        self._generation = -1
+        self._voiceprints: tuple[Voiceprint, ...] = ()
+        self._mic_problem: str | None = None
+        self.health_wanted = False
+        """Something changed that should be reported before the next minute is up."""
+        self._listening = True
+        self._listener = self._make_listener()
+        self._document: dict[str, Any] | None = None
+        self._announcer = self._make_announcer()
+        self._not_listening_since: float | None = None
+
+    def start(self) -> None:
+        """Announce the device and begin to listen."""
+        if self._publisher is not None:
+            self._publisher.start()
+        self.refresh_people()
+        self._announcer.first_states()
+        self._publish(self._info(), self._topics.setting("listening", "ON"))
+        self._publish(self._topics.setting("profile", self.settings.decide.profile))
+        self._listener.start()
+
+    def stop(self, timeout_seconds: float) -> int:
+        """End; the open utterance is decided and what can be delivered is. Gives the number of messages left."""
+        self._listener.stop(timeout_seconds)
+        if self._publisher is None or self._outbox is None:
+            return 0
+        self._publish(self._topics.speaking(False))
+        if self._publisher.connected:
+            self._publisher.wait_until_drained(timeout_seconds)
+        self._publisher.stop(timeout_seconds)
+        left = self._outbox.counters().pending
+        self._outbox.close()
+        return left
+
+    @property
+    def ended(self) -> bool:
+        """Whether the source is through, or listening failed."""
+        return self._listening and self._listener.ended
+
+    @property
+    def error(self) -> Exception | None:
+        """What ended the listening, None for a proper end."""
+        return self._listener.error
+
+    def stalled_seconds(self) -> float:
+        """How long nothing has moved although it should: 0 while switched off or while a problem is being reported."""
+        if not self._listening or self._mic_problem is not None:
+            return 0.0
+        return self._clock.monotonic() - max(self._listener.last_progress, self._begun)
+
+    def tick(self) -> None:
+        """Let time pass."""
+        self._announcer.tick()
+
+    def refresh_people(self) -> None:
+        """Notice people who were enrolled, renamed or removed by another process."""
+        generation = self._store.generation()
+        if generation == self._generation:
+            return
+        self._generation = generation
+        self._voiceprints = tuple(voiceprint(p) for p in self._store.people(encoder=self.bundle.encoder) if p.exemplars)
+        voiceprints = self._voiceprints
+        self._listener.between_blocks(lambda pipeline: pipeline.set_voiceprints(voiceprints))
+        self._announce_document()
+        self._announcer.set_people(voiceprints)
+        self.health_wanted = True
+        _LOG.info("people enrolled", extra={"fields": {"count": len(voiceprints)}})
+
+    def publish_health(self) -> None:
+        """Say how the device is."""
+        self.health_wanted = False
+        outbox = self._outbox.counters() if self._outbox else None
+        counters = self._listener.pipeline.counters
+        state = HealthState(
+            ts=timestamp(self._clock.now()),
+            mic_problem=self._mic_problem is not None,
+            mic_reason=self._mic_problem,
+            latency_p95_ms=self._announcer.latencies.p95(),
+            snr_db=self._announcer.last_snr_db,
+            enrolled=len(self._voiceprints),
+            utterances=self._announcer.utterances,
+            dropped_samples=counters.dropped_samples,
+            outbox_pending=outbox.pending if outbox else 0,
+            outbox_dropped=outbox.dropped if outbox else 0,
+            reconnects=self._publisher.counters.reconnects if self._publisher else 0,
+            uptime_s=int(self._clock.monotonic() - self._begun),
+            rss_mb=rss_mb(),
+        )
+        self._publish(self._topics.message("health", state.to_json()))
+
+    def status(self) -> str:
+        """One line for people."""
+        broker = "no broker" if self._publisher is None else (self._publisher.problem or "broker connected")
+        sound = self._mic_problem or ("listening" if self._listening else "switched off")
+        return f"{sound}; {len(self._voiceprints)} people enrolled; {broker}"
+
+    def describe(self) -> dict[str, Any]:
+        """Fields for the log."""
+        return {
+            "source": self._listener.source.name,
+            "bundle": self._model(),
+            "people": len(self._voiceprints),
+            "broker": f"{self.settings.mqtt.host}:{self.settings.mqtt.effective_port}" if self._publisher else "none",
+        }
+
+    def _publish(self, *messages: Message) -> None:
+        if self._publisher is not None:
+            self._publisher.publish(*messages)
+
+    def _model(self) -> str:
+        return f"{self.bundle.card['name']}-{self.bundle.card['version']}"
+
+    def _restored(self, settings: Settings) -> Settings:
+        """Settings with the strictness that was last chosen over MQTT; the retained state is its memory."""
+        topic = self._topics.of("setting", "profile")
+        states = self._outbox.states() if self._outbox else []
+        chosen = next((m.payload.decode("utf-8", "replace") for _, m in states if m.topic == topic), "")
+        if chosen in SETTINGS["profile"] and settings.homeassistant.enabled:
+            return replace(settings, decide=replace(settings.decide, profile=chosen))  # type: ignore[arg-type]
+        return settings
+
+    def _make_publisher(self) -> Publisher | None:
+        if self._outbox is None:
+            return None
+        home = self.settings.homeassistant
+        return Publisher(
+            self.settings.mqtt,
+            self._topics,
+            self._outbox,
+            self._command if home.enabled else None,
+            birth_topic=home.status_topic if home.enabled else "",
+        )
+
+    def _make_listener(self) -> Listener:
+        source = open_source(
+            self.settings.audio.source,
+            self.settings.audio,
+            realtime=self._realtime,
+            on_problem=self._microphone_problem,
+        )
+        pipeline = Pipeline(self.bundle, self.settings, self._voiceprints)
+        return Listener(
+            source,
+            pipeline,
+            self._clock,
+            hangover_ms=self.settings.segment.hangover_ms,
+            on_result=self._on_result,
+            on_speaking=lambda speaking: self._announcer.speaking(speaking),
+        )
+
+    def _make_announcer(self) -> Announcer:
+        source = self._listener.source
+        return Announcer(
+            self._topics,
+            self._maker,
+            self._clock,
+            self._publish,
+            hold_seconds=self.settings.homeassistant.hold_seconds,
+            source=None if source.live else source.name,
+            sample_rate=None if source.live else SAMPLE_RATE,
+        )
+
+    def _on_result(self, result: Result, latency_ms: float) -> None:
+        event = self._announcer.result(result, latency_ms)
+        if event is not None:
+            fields = {"outcome": event.event_type, "probability": event.probability, "speech_s": event.speech_s}
+            _LOG.info("utterance", extra={"fields": fields | {"latency_ms": event.latency_ms}})
+
+    def _microphone_problem(self, problem: str | None) -> None:
+        """Called by the source when the microphone is lost (a sentence) or found again (None)."""
+        if problem != self._mic_problem:
+            self._mic_problem = problem
+            self.health_wanted = True
+            if problem:
+                _LOG.warning("microphone: %s", problem)
+            else:
+                _LOG.info("microphone found again")
+
+    def _announce_document(self) -> None:
+        home = self.settings.homeassistant
+        if self._publisher is None or not home.enabled:
+            return
+        people = {v.person_id: v.name for v in self._voiceprints}
+        names = self.settings.privacy.mqtt_names
+        document = discovery_document(self._topics, people, self.settings.node, earmark_version(), names=names)
+        if self._document is None:
+            self._publish(discovery_message(self._topics, document))
+        else:
+            self._publish(*change_messages(self._topics, self._document, document))
+        self._document = document
+
+    def _info(self) -> Message:
+        info = InfoState(
+            node=self.settings.node.name,
+            version=earmark_version(),
+            bundle=str(self.bundle.card["name"]),
+            bundle_version=str(self.bundle.card["version"]),
+            encoder=self.bundle.encoder,
+            runtime=self.bundle.runtime,
+            names=self.settings.privacy.mqtt_names,
+            started=self._started,
+            room=self.settings.node.room or None,
+        )
+        return self._topics.message("info", info.to_json())
+
+    def _command(self, command: Command) -> None:
+        """Obey a setting that came over MQTT (in the publisher's thread); anything else is ignored, and logged."""
+        accepted = SETTINGS.get(command.name, ()) if command.kind == "set" else ()
+        value = command.text.upper() if command.name == "listening" else command.text
+        if value not in accepted:
+            _LOG.warning("ignored command", extra={"fields": {"name": command.name, "value": command.text[:40]}})
+            return
+        if command.name == "profile":
+            self._set_profile(value)
+        elif command.name == "listening":
+            self._set_listening(value == "ON")
+        self._publish(self._topics.setting(command.name, value))
+
+    def _set_profile(self, profile: str) -> None:
+        decide = replace(self.settings.decide, profile=profile)  # type: ignore[arg-type]
+        self.settings = replace(self.settings, decide=decide)
+        self._listener.between_blocks(lambda pipeline: pipeline.set_policy(decide))
+
+    def _set_listening(self, listening: bool) -> None:
+        if listening == self._listening:
+            return
+        if listening:
+            self._listener = self._make_listener()
+            self._listening = True
+            self._listener.start()
+        else:
+            self._listening = False
+            self._listener.stop(2.0)
+            self._mic_problem = None
+        self.health_wanted = True
