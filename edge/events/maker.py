@@ -1,0 +1,148 @@
+"""From results to payloads, for one device.
+
+Takes: a ``Result`` and the circumstances. Gives: payloads. Must hold: privacy is decided here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable, Mapping
+
+from edge.events.ids import IdMaker, timestamp
+from edge.events.names import UNKNOWN, shown_name
+from edge.events.payloads import LastState, PersonState, UtteranceEvent
+from edge.records import Clock, PersonScore, Result
+from edge.settings import Node, Privacy
+
+
+class EventMaker:
+    """Builds the payloads of one device, so that privacy is decided in one place.
+
+    Args:
+        node: name and room of the device.
+        privacy: ``mqtt_names`` and ``publish_candidates`` are used.
+        model: name and version of the bundle, such as ``compact-1.0.0``.
+        clock: gives the timestamps.
+        names: person id -> current name; may be set again when people change.
+        random_bits: for the ids.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        privacy: Privacy,
+        *,
+        model: str,
+        clock: Clock,
+        names: Mapping[str, str] | None = None,
+        random_bits: Callable[[int], int] = secrets.randbits,
+    ) -> None:
+        self._node = node
+        self._privacy = privacy
+        self._model = model
+        self._clock = clock
+        self._ids = IdMaker(clock, random_bits)
+        self.names: Mapping[str, str] = names or {}
+
+    def utterance(
+        self,
+        result: Result,
+        *,
+        latency_ms: float | None = None,
+        at_s: float | None = None,
+        source: str | None = None,
+        gender: Mapping[str, float] | None = None,
+        emotion: Mapping[str, float] | None = None,
+    ) -> UtteranceEvent:
+        """The event for one result. ``gender``/``emotion``: label -> probability, only where the household wants
+        them.
+        """
+        decision, heard = result.decision, result.utterance
+        spoken = decision.outcome != "rejected"
+        named = decision.best if decision.outcome == "identified" else None
+        latency = _rounded(latency_ms, 0)
+        gender_label, gender_p = _most_likely(gender)
+        emotion_label, emotion_p = _most_likely(emotion)
+        return UtteranceEvent(
+            event_type=decision.outcome,
+            id=self._ids.new(),
+            ts=timestamp(self._clock.now()),
+            node=self._node.name,
+            room=self._node.room or None,
+            speaker_id=self._public_id(named),
+            speaker=self._public_name(named) if named else UNKNOWN,
+            score=_rounded(decision.best.cosine, 3) if spoken and decision.best else None,
+            threshold=_rounded(decision.threshold, 4) if spoken else None,
+            margin=_rounded(decision.margin, 3) if spoken and decision.best else None,
+            probability=_rounded(decision.probability, 4) if spoken else None,
+            runner_up=self._candidate(result),
+            duration_s=_rounded(heard.duration_seconds, 2),
+            speech_s=_rounded(heard.speech_seconds, 2),
+            gender=gender_label,
+            gender_p=gender_p,
+            emotion=emotion_label,
+            emotion_p=emotion_p,
+            snr_db=_rounded(heard.snr_db, 1),
+            level_dbfs=_rounded(heard.level_dbfs, 1),
+            clipped=heard.clipped_fraction > 0,
+            flags=tuple(decision.flags),
+            latency_ms=None if latency is None else max(0, int(latency)),
+            model=self._model or None,
+            at_s=_rounded(at_s, 2),
+            source=source or None,
+            reason=None if decision.outcome == "identified" else decision.reason or None,
+        )
+
+    def nobody(self) -> LastState:
+        """The last speaker before anybody was heard."""
+        return LastState(ts=timestamp(self._clock.now()), event_type="none")
+
+    def person(
+        self,
+        person_id: str,
+        heard: bool,
+        *,
+        last_heard: float | None = None,
+        score: float | None = None,
+        probability: float | None = None,
+    ) -> PersonState | None:
+        """Whether this person is here; the rest tells of the latest utterance that named them (``last_heard``: UTC
+        seconds). None where no name may leave the device.
+        """
+        if self._privacy.mqtt_names == "none":
+            return None
+        return PersonState(
+            heard="ON" if heard else "OFF",
+            speaker=shown_name(person_id, self.names.get(person_id, ""), self._privacy.mqtt_names),
+            last_heard=None if last_heard is None else timestamp(last_heard),
+            score=_rounded(score, 3),
+            probability=_rounded(probability, 4),
+        )
+
+    def _public_id(self, person: PersonScore | None) -> str | None:
+        return person.person_id if person and self._privacy.mqtt_names != "none" else None
+
+    def _public_name(self, person: PersonScore) -> str:
+        return shown_name(person.person_id, self.names.get(person.person_id, person.name), self._privacy.mqtt_names)
+
+    def _candidate(self, result: Result) -> str | None:
+        """Whoever came nearest without being named: the second best of an identification, else the best."""
+        if not self._privacy.publish_candidates:
+            return None
+        decision = result.decision
+        return self._public_id(decision.runner_up if decision.outcome == "identified" else decision.best)
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    """A plain finite float, None for anything that JSON has no number for."""
+    if value is None or not math.isfinite(value):
+        return None
+    return round(float(value), digits)
+
+
+def _most_likely(labels: Mapping[str, float] | None) -> tuple[str | None, float | None]:
+    if not labels:
+        return None, None
+    label = max(labels, key=lambda one: labels[one])
+    return label, _rounded(labels[label], 3)
