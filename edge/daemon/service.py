@@ -149,7 +149,7 @@ class Service:
         _LOG.info("reloaded", extra={"fields": fresh.describe()})
 
     def _take_signals(self) -> Callable[[], None]:
-        """SIGTERM and SIGINT stop, SIGHUP reloads. Gives what restores the handlers; does nothing outside the main thread."""
+        """SIGTERM and SIGINT stop, SIGHUP reloads. Gives what restores the handlers; only in the main thread."""
         if threading.current_thread() is not threading.main_thread():
             return lambda: None
 

@@ -1,8 +1,8 @@
 """Everything that runs under one set of settings: bundle, people, source, pipeline, outbox, publisher.
 
 Takes settings and the state folder; ``start`` acts, ``stop`` ends and tells how much is left to deliver. Must hold:
-constructing finds every fault that is fatal (settings, bundle, people database, outbox) before anything runs; commands that
-arrive by MQTT are applied in the main or the listening thread, and echoed.
+constructing finds every fault that is fatal (settings, bundle, people database, outbox) before anything runs; commands
+that arrive by MQTT are applied between blocks in the listening thread, and echoed.
 """
 
 from __future__ import annotations
@@ -64,7 +64,6 @@ class Station:
         self._listener = self._make_listener()
         self._document: dict[str, Any] | None = None
         self._announcer = self._make_announcer()
-        self._not_listening_since: float | None = None
 
     def start(self) -> None:
         """Announce the device and begin to listen."""
@@ -85,7 +84,7 @@ class Station:
         if self._publisher.connected:
             self._publisher.wait_until_drained(timeout_seconds)
         self._publisher.stop(timeout_seconds)
-        left = self._outbox.counters().pending
+        left = self._outbox.counters.pending
         self._outbox.close()
         return left
 
@@ -126,7 +125,7 @@ class Station:
     def publish_health(self) -> None:
         """Say how the device is."""
         self.health_wanted = False
-        outbox = self._outbox.counters() if self._outbox else None
+        outbox = self._outbox.counters if self._outbox else None
         counters = self._listener.pipeline.counters
         state = HealthState(
             ts=timestamp(self._clock.now()),
@@ -202,7 +201,7 @@ class Station:
             self._clock,
             hangover_ms=self.settings.segment.hangover_ms,
             on_result=self._on_result,
-            on_speaking=lambda speaking: self._announcer.speaking(speaking),
+            on_speaking=self._on_speaking,
         )
 
     def _make_announcer(self) -> Announcer:
@@ -222,6 +221,9 @@ class Station:
         if event is not None:
             fields = {"outcome": event.event_type, "probability": event.probability, "speech_s": event.speech_s}
             _LOG.info("utterance", extra={"fields": fields | {"latency_ms": event.latency_ms}})
+
+    def _on_speaking(self, speaking: bool) -> None:
+        self._announcer.speaking(speaking)
 
     def _microphone_problem(self, problem: str | None) -> None:
         """Called by the source when the microphone is lost (a sentence) or found again (None)."""
