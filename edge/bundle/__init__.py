@@ -1,0 +1,26 @@
+"""Bundles: a folder or an ``.earmark`` file in, verified models and their card out.
+
+Takes: the name of an installed bundle, or a path. Gives: ``Bundle``, which turns samples into an ``Embedding``.
+Must hold: every file's hash, the card's form, every shape and every weight is checked before anything is computed; a
+mismatch refuses with a reason; a stream gives what the whole utterance gives, however it is cut.
+"""
+
+from edge.bundle.card import Card, encoder_hash, parse_card, spec_from_json
+from edge.bundle.embedding import EmbeddingStream, Timings
+from edge.bundle.files import pack, seal
+from edge.bundle.locate import installed_bundles
+from edge.bundle.opened import Bundle, open_bundle
+
+__all__ = [
+    "Bundle",
+    "Card",
+    "EmbeddingStream",
+    "Timings",
+    "encoder_hash",
+    "installed_bundles",
+    "open_bundle",
+    "pack",
+    "parse_card",
+    "seal",
+    "spec_from_json",
+]

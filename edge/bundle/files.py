@@ -1,0 +1,205 @@
+"""The files of a bundle: read from a folder or a zip, within limits, and checked against the card.
+
+Takes: a path. Gives: bytes by name; arrays by name. Also writes: ``seal`` a folder, ``pack`` it.
+Must hold: nothing outside of the bundle is ever read; a zip cannot unpack to more than the limits; no pickle is loaded;
+every file that the card lists is there and has the hash that the card gives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from edge.bundle.card import CARD_NAME, FILE_NAME, Card, parse_card
+from edge.errors import BundleError, StorageError
+from edge.records import Float32
+
+LARGEST_CARD_BYTES: Final = 1 << 20
+LARGEST_FILE_BYTES: Final = 64 << 20
+LARGEST_BUNDLE_BYTES: Final = 96 << 20
+MOST_FILES: Final = 64
+
+_NPY_MAGIC: Final = b"\x93NUMPY"
+_AGAIN: Final = "Get the bundle again."
+_UNPACK_FAULTS: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+
+
+def read_bundle(path: Path) -> tuple[Card, dict[str, bytes]]:
+    """The card and the verified bytes of every file that it lists.
+
+    ``path``: a folder or a zip. Raises ``BundleError`` that names the file at fault.
+    """
+    try:
+        if path.is_dir():
+            card = parse_card(_read_file(path, CARD_NAME, LARGEST_CARD_BYTES))
+            contents = {name: _read_file(path, name, LARGEST_FILE_BYTES) for name in _limited(card.files)}
+        else:
+            card, contents = _read_zip(path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise BundleError(f"the bundle {path} cannot be read: {reason}", _AGAIN) from error
+    for name, digest in card.files.items():
+        if hashlib.sha256(contents[name]).hexdigest() != digest:
+            raise BundleError(
+                f"the file {name} of the bundle {path} is not the one that its card names (SHA-256 differs)",
+                "It was changed or damaged. " + _AGAIN,
+            )
+    return card, contents
+
+
+def _limited(files: Mapping[str, str]) -> Iterable[str]:
+    if len(files) > MOST_FILES:
+        raise BundleError(f"the bundle lists {len(files)} files, and {MOST_FILES} is the limit", _AGAIN)
+    return files
+
+
+def _read_file(folder: Path, name: str, limit: int) -> bytes:
+    path = folder / name
+    try:
+        # Not following links and not waiting on a pipe: only a plain file in the folder itself will do.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise BundleError(f"the bundle {folder} lacks the file {name}", _AGAIN) from error
+    except OSError as error:
+        reason = "it is a link" if path.is_symlink() else error.strerror
+        raise BundleError(f"the file {name} of the bundle {folder} cannot be read: {reason}", _AGAIN) from error
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise BundleError(f"{name} of the bundle {folder} is not a plain file", _AGAIN)
+        return _bounded(file, name, limit)
+
+
+def _bounded(file: Any, name: str, limit: int) -> bytes:
+    data: bytes = file.read(limit + 1)
+    if len(data) > limit:
+        raise BundleError(f"the bundle's file {name} is larger than {limit >> 20} MB", _AGAIN)
+    return data
+
+
+def _read_zip(path: Path) -> tuple[Card, dict[str, bytes]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = _members(archive.infolist(), path)
+            if CARD_NAME not in members:
+                raise BundleError(f"the bundle {path} lacks the file {CARD_NAME}", _AGAIN)
+            card = parse_card(_unpack(archive, members[CARD_NAME], LARGEST_CARD_BYTES))
+            contents = {}
+            for name in _limited(card.files):
+                if name not in members:
+                    raise BundleError(f"the bundle {path} lacks the file {name}", _AGAIN)
+                contents[name] = _unpack(archive, members[name], LARGEST_FILE_BYTES)
+            return card, contents
+    except _UNPACK_FAULTS as error:
+        short = " ".join(str(error).split())[:120]
+        raise BundleError(f"the bundle {path} is no readable .earmark file: {short}", _AGAIN) from error
+
+
+def _members(infos: list[zipfile.ZipInfo], path: Path) -> dict[str, zipfile.ZipInfo]:
+    """Members by name, all of them plain files at the top, none twice, not too many and not too large together."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in infos:
+        if not FILE_NAME.fullmatch(info.filename) or stat.S_ISLNK(info.external_attr >> 16):
+            raise BundleError(f"the bundle {path} holds {info.filename!r}, which is not a plain file name", _AGAIN)
+        if info.filename in members:
+            raise BundleError(f"the bundle {path} holds {info.filename} twice", _AGAIN)
+        members[info.filename] = info
+    if len(members) > MOST_FILES or sum(info.file_size for info in infos) > LARGEST_BUNDLE_BYTES:
+        raise BundleError(
+            f"the bundle {path} unpacks to more than {MOST_FILES} files or {LARGEST_BUNDLE_BYTES >> 20} MB", _AGAIN
+        )
+    return members
+
+
+def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
+    with archive.open(info) as file:  # the size in the directory may be a lie, so the reading is bounded too
+        return _bounded(file, info.filename, limit)
+
+
+def load_npy(data: bytes, name: str) -> Float32:
+    """A float32 array from the bytes of an .npy file, read-only. Raises ``BundleError`` for anything else, and for
+    NaN.
+    """
+    if not data.startswith(_NPY_MAGIC):
+        raise BundleError(f"the bundle's {name} is no .npy file", _AGAIN)
+    try:
+        array: Float32 = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, SyntaxError, MemoryError, EOFError, RecursionError) as error:
+        short = " ".join(str(error).split())[:120]
+        raise BundleError(f"the bundle's {name} is truncated or damaged: {short}", _AGAIN) from error
+    if array.dtype != np.dtype("<f4"):
+        raise BundleError(f"the bundle's {name} is {array.dtype}, and float32 is needed", _AGAIN)
+    if not np.isfinite(array).all():
+        raise BundleError(f"the bundle's {name} holds values that are not finite numbers", _AGAIN)
+    array = np.ascontiguousarray(array).reshape(array.shape)
+    array.setflags(write=False)
+    return array
+
+
+def load_npz(data: bytes, name: str) -> dict[str, Float32]:
+    """The float32 arrays of an .npz file by name. Raises ``BundleError``."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            infos = archive.infolist()
+            if len(infos) > MOST_FILES or sum(info.file_size for info in infos) > LARGEST_FILE_BYTES:
+                raise BundleError(f"the bundle's {name} unpacks to too much", _AGAIN)
+            return {
+                info.filename.removesuffix(".npy"): load_npy(
+                    _unpack(archive, info, LARGEST_FILE_BYTES), f"{name}, {info.filename}"
+                )
+                for info in infos
+            }
+    except _UNPACK_FAULTS as error:
+        raise BundleError(
+            f"the bundle's {name} is no .npz file: {' '.join(str(error).split())[:120]}", _AGAIN
+        ) from error
+
+
+def seal(folder: Path, card: Mapping[str, Any]) -> None:
+    """Write ``card`` as the folder's card.json, with ``files`` made from all other files that lie there.
+
+    Raises ``BundleError`` where the card or the name of a file will not do, ``StorageError`` where it cannot be
+    written.
+    """
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != CARD_NAME)
+    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    text = json.dumps({**card, "files": hashes}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    parse_card(text.encode())
+    part = folder / f"{CARD_NAME}.part"
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(folder / CARD_NAME)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StorageError(
+            f"{folder / CARD_NAME} cannot be written: {error.strerror}", "Choose another folder."
+        ) from error
+
+
+def pack(folder: Path, target: Path) -> None:
+    """Write the verified bundle in ``folder`` as one .earmark file, the same bytes for the same bundle.
+
+    Raises ``BundleError`` for a faulty bundle, ``StorageError`` where the file cannot be written.
+    """
+    card_bytes = _read_file(folder, CARD_NAME, LARGEST_CARD_BYTES)
+    _, contents = read_bundle(folder)
+    part = target.with_name(f"{target.name}.part")
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in [(CARD_NAME, card_bytes), *sorted(contents.items())]:
+                info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+                info.external_attr = 0o644 << 16
+                archive.writestr(info, data, zipfile.ZIP_DEFLATED)
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StorageError(f"{target} cannot be written: {error.strerror}", "Choose another place.") from error

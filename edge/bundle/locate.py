@@ -1,0 +1,67 @@
+"""Find a bundle by name.
+
+Takes: a name or a path. Gives: the path of a folder or of an ``.earmark`` file.
+Must hold: an unknown name is an error that lists the known ones and names the nearest; a path is taken as it is.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from edge.bundle.card import CARD_NAME
+from edge.errors import BundleError
+from edge.settings import bundle_dirs
+
+SUFFIX: Final = ".earmark"
+PACKAGED: Final = Path(__file__).resolve().parents[1] / "bundles"
+"""Where the bundles that come with the package lie."""
+
+
+def installed_bundles(directories: Sequence[Path] | None = None) -> dict[str, Path]:
+    """Name -> path of every bundle that can be opened by name, sorted by name.
+
+    ``directories``: where to look before the package's own; by default ``settings.bundle_dirs()``, that is
+    ``$EARMARK_BUNDLES`` and the state folder. The first folder that has a name wins.
+    """
+    found: dict[str, Path] = {}
+    for directory in (*(bundle_dirs() if directories is None else directories), PACKAGED):
+        try:
+            entries = sorted(directory.iterdir())
+        except OSError:  # absent, or not ours to read: then it offers nothing
+            continue
+        for entry in entries:
+            if entry.suffix == SUFFIX and entry.is_file():
+                found.setdefault(entry.stem, entry)
+            elif (entry / CARD_NAME).is_file():
+                found.setdefault(entry.name, entry)
+    return dict(sorted(found.items()))
+
+
+def locate(name: str | Path, directories: Sequence[Path] | None = None) -> Path:
+    """The path that ``name`` stands for. Raises ``BundleError`` where there is no such bundle."""
+    text = os.fspath(name)
+    path = Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises for an unknown user
+    looks_like_path = isinstance(name, Path) or os.sep in text or text.startswith(("~", ".")) or text.endswith(SUFFIX)
+    if not looks_like_path:
+        known = installed_bundles(directories)
+        if text in known:
+            return known[text]
+        if not (path / CARD_NAME).is_file():
+            raise _unknown(text, list(known))
+    if not path.exists():
+        raise BundleError(f"there is no bundle at {path}", "Name an installed bundle, or the path of one.")
+    if path.is_dir() and not (path / CARD_NAME).is_file():
+        raise BundleError(f"the folder {path} is no bundle: it lacks the file {CARD_NAME}", "Name a bundle's folder.")
+    return path
+
+
+def _unknown(name: str, known: list[str]) -> BundleError:
+    if not known:
+        return BundleError(f"there is no bundle {name!r}, nor any other", "Install one, or give the path of one.")
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    return BundleError(f"there is no bundle {name!r}", f"{hint}Installed are: {', '.join(known)}.")

@@ -1,0 +1,181 @@
+"""An opened bundle.
+
+Takes: a name or a path. Gives: ``Bundle``: vectors from samples, and the card.
+Must hold: everything that can be wrong with a bundle is found when it is opened, not when somebody speaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.bundle.card import Card
+from edge.bundle.embedding import EmbeddingStream, Machinery, Timings
+from edge.bundle.files import load_npy, load_npz, read_bundle
+from edge.bundle.heads import Head, Labels
+from edge.bundle.locate import locate
+from edge.errors import BundleError
+from edge.features import FrontEnd
+from edge.records import Embedding, FeatureSpec, Float32
+from edge.runtime import Network, Preference
+
+_AGAIN = "Get the bundle again, or make it again."
+
+
+def open_bundle(
+    name: str | Path,
+    *,
+    threads: int = 1,
+    reference: bool = False,
+    prefer: Preference = "auto",
+    directories: Sequence[Path] | None = None,
+) -> Bundle:
+    """Open an installed bundle by name, or one by the path of its folder or ``.earmark`` file.
+
+    ``threads``, ``reference`` and ``prefer`` are those of ``runtime.Network``; ``directories`` those of
+    ``installed_bundles``. Raises ``BundleError`` for a bundle that is missing, corrupt or not computable here, and
+    ``RuntimeMissingError`` where its network has no interpreter.
+    """
+    path = locate(name, directories)
+    card, contents = read_bundle(path)
+    try:
+        return Bundle(path, card, contents, threads=threads, reference=reference, prefer=prefer)
+    except BundleError as error:
+        raise BundleError(f"the bundle {path}: {error.cause}", error.remedy) from error
+
+
+class Bundle:
+    """Verified models and their card; made by ``open_bundle``. Threads may share it, each with its own streams.
+
+    ``path``, ``name``: where it came from and how it calls itself. ``card``: the parsed card.json. ``spec``: its
+    features.
+    ``encoder``: the hash that voiceprints are bound to. ``dim``: length of its vectors. ``calibration``: the card's, as
+    it stands there, empty where there is none. ``cohort``: float32 (n, dim), n may be 0. ``runtime``: the interpreter's
+    name.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        card: Card,
+        contents: Mapping[str, bytes],
+        *,
+        threads: int = 1,
+        reference: bool = False,
+        prefer: Preference = "auto",
+    ) -> None:
+        self.path = path
+        self.name = card.name
+        self.card: Mapping[str, Any] = card.raw
+        self.spec: FeatureSpec = card.spec
+        self.encoder = card.encoder
+        self.dim = card.dim
+        self.window_frames = card.window_frames
+        self.calibration: Mapping[str, Any] = card.raw.get("calibration") or {}
+        front_end = FrontEnd(card.spec)
+        network: Network | None = None
+        if card.encoder_file is not None:
+            network = Network(contents[card.encoder_file], threads=threads, reference=reference, prefer=prefer)
+        self.network = network
+        self.runtime = network.runtime if network is not None else "numpy (no network)"
+        channels = _channels(card, network)
+        self.cohort = _cohort(card, contents)
+        self._machinery = Machinery(
+            encoder=card.encoder,
+            front_end=front_end,
+            frames_of=_identity if network is None else _Frames(network),
+            fixed=network is not None,
+            window_frames=card.window_frames,
+            head=Head.from_arrays(load_npz(contents[card.head_file], card.head_file), channels, card.dim),
+            labels={
+                kind: Labels.from_arrays(load_npz(contents[head.file], head.file), channels, head.labels)
+                for kind, head in card.labels.items()
+            },
+        )
+
+    def __repr__(self) -> str:
+        return f"Bundle({self.name!r}, encoder {self.encoder}, {self.runtime})"
+
+    def stream(self, timings: Timings | None = None) -> EmbeddingStream:
+        """A stream for one utterance: ``push`` samples as they come, then ``finish``; equal to ``analyse`` of the
+        whole.
+        """
+        return EmbeddingStream(self._machinery, timings)
+
+    def analyse(self, samples: Float32, timings: Timings | None = None) -> Embedding:
+        """The embedding of an utterance with its windows and speech probability.
+
+        ``samples``: float32 ``(n,)``, 16 kHz mono, full scale 1.0, at least 0.5 s. ``timings``: CPU time is added to
+        it.
+        Raises ``AudioRejectedError`` (``too_short``), and ``UsageError`` for what is no audio.
+        """
+        stream = self.stream(timings)
+        stream.push(samples)
+        return stream.finish()
+
+    def embed(self, samples: Float32) -> Float32:
+        """The unit-norm float32 ``(dim,)`` vector of an utterance; samples and errors as for ``analyse``."""
+        return self.analyse(samples).vector
+
+    def gender(self, samples: Float32) -> dict[str, float] | None:
+        """Label -> probability, or None where the bundle has no such head; samples and errors as for ``analyse``."""
+        return self._label("gender", samples)
+
+    def emotion(self, samples: Float32) -> dict[str, float] | None:
+        """Label -> probability, or None where the bundle has no such head; samples and errors as for ``analyse``."""
+        return self._label("emotion", samples)
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Which of ``gender`` and ``emotion`` the bundle can tell."""
+        return tuple(self._machinery.labels)
+
+    def _label(self, kind: str, samples: Float32) -> dict[str, float] | None:
+        if kind not in self._machinery.labels:
+            return None
+        stream = self.stream()
+        stream.push(samples)
+        stream.finish()
+        return stream.probabilities(kind)
+
+
+class _Frames:
+    """The network as a function from one window to frame features float32 (frames, channels)."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def __call__(self, window: Float32) -> Float32:
+        result = self._network(window)
+        return result.reshape(result.shape[-2:])
+
+
+def _identity(window: Float32) -> Float32:
+    return window
+
+
+def _channels(card: Card, network: Network | None) -> int:
+    """Channels of the frame features, with the network's shapes checked against the card."""
+    if network is None:
+        return card.spec.coefficients
+    wanted = (card.window_frames, card.spec.coefficients)
+    if tuple(size for size in network.input_shape if size != 1) != tuple(size for size in wanted if size != 1):
+        raise BundleError(f"its network takes {network.input_shape}, and the card says windows of {wanted}", _AGAIN)
+    shape = network.output_shape
+    if len(shape) < 2 or shape[-2] < 2 or any(size != 1 for size in shape[:-2]):
+        raise BundleError(f"its network gives {shape}, and (1, frames, channels) is needed", _AGAIN)
+    return shape[-1]
+
+
+def _cohort(card: Card, contents: Mapping[str, bytes]) -> Float32:
+    if card.cohort_file is None:
+        return np.zeros((0, card.dim), np.float32)
+    cohort = load_npy(contents[card.cohort_file], card.cohort_file)
+    if cohort.ndim != 2 or cohort.shape[1] != card.dim:
+        raise BundleError(f"its cohort has the shape {cohort.shape}, and (speakers, {card.dim}) is needed", _AGAIN)
+    if len(cohort) and np.abs(np.linalg.norm(cohort, axis=1) - 1).max() > 1e-3:
+        raise BundleError("its cohort holds vectors that are not of length 1", _AGAIN)
+    return cohort
