@@ -30,7 +30,7 @@ class BlockMaker:
         self._resampler = Resampler(rate)
         self._full_scale = full_scale
         self.repaired = 0
-        self._clipped = 0
+        self._clipped = 0.0  # in samples of 16 kHz, not yet told with a block
         self._frames = 0  # on the device's clock, lost ones included
         self._next = 0  # start of the next block
         self._dropped = 0  # samples of 16 kHz lost since the last block
@@ -47,7 +47,8 @@ class BlockMaker:
         if not finite.all():
             self.repaired += int(finite.size - np.count_nonzero(finite))
             frames = np.where(finite, frames, np.float32(0))
-        self._clipped += int(np.count_nonzero((np.abs(frames) >= self._full_scale).any(axis=1)))
+        clipped = np.count_nonzero((np.abs(frames) >= self._full_scale).any(axis=1))
+        self._clipped += float(clipped) * SAMPLE_RATE / self._rate
         return self._block(self._resampler.push(self._downmix.push(frames)))
 
     def lost(self, frames: int) -> AudioBlock | None:
@@ -67,8 +68,9 @@ class BlockMaker:
     def _block(self, samples: Float32) -> AudioBlock | None:
         if not len(samples):
             return None
-        clipped = min(len(samples), ceil(self._clipped * SAMPLE_RATE / self._rate))
+        clipped = min(len(samples), ceil(self._clipped))
         block = AudioBlock(samples, start=self._next, dropped=self._dropped, clipped=clipped)
         self._next += len(samples)
-        self._dropped = self._clipped = 0
+        self._dropped = 0
+        self._clipped = max(0.0, self._clipped - clipped)
         return block

@@ -26,6 +26,8 @@ _SILENT: Final = 1e-14
 """Power (full scale = 1) below which nothing can be said about any channel."""
 _CANCELLED: Final = 0.4
 """The mean keeps 1/n of the channels' average power when they are unrelated; below this share of that, they cancel."""
+_ABOUT_AS_LOUD: Final = 0.25
+"""Within 6 dB."""
 
 Float64 = npt.NDArray[np.float64]
 
@@ -38,6 +40,7 @@ class Downmix:
         self._segment = max(2, round(rate * _SEGMENT_SECONDS))
         self._held: Float32 = np.zeros((0, channels), dtype=np.float32)
         self._covariance: Float64 = np.zeros((channels, channels))
+        self._weights: Float64 = np.full(channels, 1 / channels)
 
     def push(self, frames: Float32) -> Float32:
         """Take frames ``(n, channels)``; give mono ``(m,)``: the segments that are complete by now."""
@@ -54,6 +57,7 @@ class Downmix:
         mixed = self._mix(rest[None]) if len(rest) else np.zeros(0, dtype=np.float32)
         self._held = self._held[:0]
         self._covariance = np.zeros_like(self._covariance)
+        self._weights = np.full(self._channels, 1 / self._channels)
         return mixed
 
     def _mix(self, segments: Float32) -> Float32:
@@ -62,16 +66,17 @@ class Downmix:
         for index, segment in enumerate(moving):
             exact = segment.astype(np.float64)
             self._covariance = _MEMORY * self._covariance + exact.T @ exact / self._segment
-            weights[index] = mixing_weights(self._covariance)
+            weights[index] = self._weights = mixing_weights(self._covariance, prefer=int(self._weights.argmax()))
         mixed: Float32 = np.einsum("snc,sc->sn", segments, weights).reshape(-1)
         return mixed
 
 
-def mixing_weights(covariance: Float64) -> Float64:
+def mixing_weights(covariance: Float64, prefer: int = 0) -> Float64:
     """Weight per channel ``(channels,)`` for a covariance ``(channels, channels)`` of the channels.
 
     Dead channels keep the weight of the living ones: they add nothing now, and when they come alive their first word is
-    not lost.
+    not lost. Where channels cancel, ``prefer`` is taken as long as it is about as loud as the loudest: changing between
+    two that are equal but for their sign would turn the sound over each time.
     """
     channels = len(covariance)
     power = np.diag(covariance)
@@ -82,5 +87,6 @@ def mixing_weights(covariance: Float64) -> Float64:
     count = int(living.sum())
     kept = covariance[np.ix_(living, living)].sum() / count**2
     if count > 1 and kept < _CANCELLED / count * power[living].mean():
-        return np.where(np.arange(channels) == loudest, 1.0, 0.0)
+        chosen = prefer if power[prefer] >= _ABOUT_AS_LOUD * power[loudest] else loudest
+        return np.where(np.arange(channels) == chosen, 1.0, 0.0)
     return np.full(channels, 1 / count)

@@ -1,0 +1,3 @@
+"""Fixtures live in modules of their own; this only names them."""
+
+pytest_plugins = ["tests.virtual_microphone"]
