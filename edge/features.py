@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from edge.errors import BundleError, UsageError
 from edge.records import SAMPLE_RATE, FeatureSpec, Float32
+from edge.spectrum import PowerSpectrum
 
 Float64 = npt.NDArray[np.float64]
 
@@ -75,9 +76,6 @@ class FrontEnd:
     def __init__(self, spec: FeatureSpec) -> None:
         _check(spec)
         self.spec = spec
-        window = _WINDOWS[spec.window](spec.frame_samples)
-        # |FFT|^2 / n_fft on the 16-bit scale: both constants ride on the window.
-        self._window: Float64 = window * (_FULL_SCALE / math.sqrt(spec.n_fft))
         self._floor = np.float32(spec.log_floor)
         self._dct = _dct(spec)
         self._scratch = _Scratch(spec)
@@ -95,28 +93,21 @@ class FrontEnd:
         """A fresh stream over one signal; pre-emphasis starts with its first sample."""
         return FeatureStream(self)
 
-    def compute(self, frames: Float64, rows: int) -> Float32:
-        """Features of the first ``rows`` of the pre-emphasised ``frames`` float64 ``(PIECE_FRAMES, frame_samples)``.
+    def compute(self, frames: Float32) -> Float32:
+        """Features of the pre-emphasised ``frames`` float32 ``(PIECE_FRAMES, frame_samples)``.
 
-        Returns a new float32 array of ``PIECE_FRAMES`` rows. What works row by row stops after ``rows``; the matrix
-        products always have their full size, see above.
+        Returns a new float32 array of ``PIECE_FRAMES`` rows: the products always have their full size, see above.
         """
         scratch = self._scratch
-        np.multiply(frames[:rows], self._window, out=scratch.windowed[:rows])
-        spectrum = np.fft.rfft(scratch.padded[:rows]).reshape(-1)
-        real, imaginary = scratch.squares[:, : len(spectrum)]
-        np.square(spectrum.real, out=real)
-        np.square(spectrum.imag, out=imaginary)
-        np.add(real, imaginary, out=real)
-        scratch.power[:rows] = real.reshape(rows, -1)
-        for power, weights, mel in scratch.products:
-            np.matmul(power, weights, out=mel)
+        scratch.spectrum.compute(frames)
+        for weights, power, mel in scratch.products:
+            np.matmul(weights, power, out=mel)
         np.maximum(scratch.mel, self._floor, out=scratch.mel)
         if self._dct is None:
-            logarithms: Float32 = np.log(scratch.mel)
+            logarithms: Float32 = np.log(scratch.mel.T, order="C")
             return logarithms
         np.log(scratch.mel, out=scratch.mel)
-        cepstra: Float32 = np.matmul(scratch.mel, self._dct)
+        cepstra: Float32 = np.matmul(scratch.mel.T, self._dct)
         return cepstra
 
 
@@ -126,11 +117,11 @@ class FeatureStream:
     def __init__(self, front_end: FrontEnd) -> None:
         self._front_end, self._spec = front_end, front_end.spec
         frame, hop = self._spec.frame_samples, self._spec.hop_samples
-        self._emphasised: Float64 = np.zeros((PIECE_FRAMES - 1) * hop + frame)
+        self._emphasised: Float32 = np.zeros((PIECE_FRAMES - 1) * hop + frame, np.float32)
         self._overlap = len(self._emphasised) - PIECE_FRAMES * hop
         # Overlapping frames as a view: the rows start a hop apart.
         strides = (hop * self._emphasised.itemsize, self._emphasised.itemsize)
-        self._frames: Float64 = np.ndarray((PIECE_FRAMES, frame), np.float64, self._emphasised, 0, strides)
+        self._frames: Float32 = np.ndarray((PIECE_FRAMES, frame), np.float32, self._emphasised, 0, strides)
         self._filled = 0  # samples now in _emphasised
         self._previous = 0.0  # last sample seen, for pre-emphasis; 0 keeps the first sample as it is
         self._received = 0
@@ -151,7 +142,7 @@ class FeatureStream:
             self._emphasise(samples[position : position + taken])
             position += taken
             if self._filled == len(self._emphasised):
-                pieces.append(self._front_end.compute(self._frames, PIECE_FRAMES))
+                pieces.append(self._front_end.compute(self._frames))
                 self._emphasised[: self._overlap] = self._emphasised[len(self._emphasised) - self._overlap :]
                 self._filled = self._overlap
         self._received += total
@@ -170,7 +161,7 @@ class FeatureStream:
         if not owed:
             return np.empty((0, self._spec.coefficients), np.float32)
         self._emphasised[self._filled :] = 0.0
-        return self._front_end.compute(self._frames, owed)[:owed].copy()
+        return self._front_end.compute(self._frames)[:owed].copy()
 
     def _accept(self, samples: Float32) -> None:
         if self._finished:
@@ -186,9 +177,10 @@ class FeatureStream:
         """Append ``x[n] - preemphasis * x[n-1]`` of ``samples`` (at least one, and no more than fit)."""
         new = self._emphasised[self._filled : self._filled + len(samples)]
         # In float64, because the difference of loud neighbours loses the digits that quiet high bands are made of.
-        new[0] = -self._spec.preemphasis * self._previous
-        np.multiply(samples[:-1], -self._spec.preemphasis, out=new[1:], dtype=np.float64)
-        new += samples
+        difference = samples.astype(np.float64)
+        difference[1:] -= self._spec.preemphasis * difference[:-1]
+        difference[0] -= self._spec.preemphasis * self._previous
+        new[:] = difference
         self._previous = float(samples[-1])
         self._filled += len(samples)
 
@@ -197,14 +189,12 @@ class _Scratch(threading.local):
     """Working memory of a front-end, one set per thread; nothing in it outlives a call of ``compute``."""
 
     def __init__(self, spec: FeatureSpec) -> None:
-        bins = spec.n_fft // 2 + 1
-        self.padded: Float64 = np.zeros((PIECE_FRAMES, spec.n_fft))  # the columns after the frame stay zero
-        self.windowed = self.padded[:, : spec.frame_samples]
-        self.squares: Float64 = np.empty((2, PIECE_FRAMES * bins))
-        self.power: Float32 = np.zeros((PIECE_FRAMES, bins), np.float32)
-        self.mel: Float32 = np.empty((PIECE_FRAMES, spec.n_mels), np.float32)
+        # |FFT|^2 / n_fft on the 16-bit scale: both constants ride on the window.
+        window = _WINDOWS[spec.window](spec.frame_samples) * (_FULL_SCALE / math.sqrt(spec.n_fft))
+        self.spectrum = PowerSpectrum(window, spec.n_fft, PIECE_FRAMES)
+        self.mel: Float32 = np.empty((spec.n_mels, PIECE_FRAMES), np.float32)
         self.products = [
-            (self.power[:, touched], weights, self.mel[:, bands])
+            (weights, self.spectrum.power[touched], self.mel[bands])
             for touched, bands, weights in _mel_blocks(mel_filters(spec))
         ]
 
@@ -229,13 +219,13 @@ def mel_filters(spec: FeatureSpec) -> Float64:
 
 
 def _mel_blocks(filters: Float64) -> tuple[tuple[slice, slice, Float32], ...]:
-    """Cut the filters into blocks of neighbours: (bins touched, bands, weights float32 ``(bins, bands)``)."""
+    """Cut the filters into blocks of neighbours: (bins touched, bands, weights float32 ``(bands, bins)``)."""
     blocks = []
     for first in range(0, len(filters), _BANDS_PER_BLOCK):
         rows = filters[first : first + _BANDS_PER_BLOCK]
         touched = np.flatnonzero(rows.any(axis=0))
         bins = slice(int(touched[0]), int(touched[-1]) + 1) if len(touched) else slice(0, 1)
-        weights = np.ascontiguousarray(rows[:, bins].T, np.float32)
+        weights = np.ascontiguousarray(rows[:, bins], np.float32)
         blocks.append((bins, slice(first, first + len(rows)), weights))
     return tuple(blocks)
 
