@@ -21,28 +21,30 @@ from edge.errors import BundleError
 from edge.features import FrontEnd
 from edge.records import Embedding, FeatureSpec, Float32
 from edge.runtime import Network, Preference
+from edge.settings import Models
 
 _AGAIN = "Get the bundle again, or make it again."
 
 
 def open_bundle(
     name: str | Path,
+    models: Models | None = None,
     *,
-    threads: int = 1,
-    reference: bool = False,
     prefer: Preference = "auto",
     directories: Sequence[Path] | None = None,
 ) -> Bundle:
     """Open an installed bundle by name, or one by the path of its folder or ``.earmark`` file.
 
-    ``threads``, ``reference`` and ``prefer`` are those of ``runtime.Network``; ``directories`` those of
-    ``installed_bundles``. Raises ``BundleError`` for a bundle that is missing, corrupt or not computable here, and
+    ``models``: threads and kernels to use. ``prefer``: which interpreter, as for ``runtime.Network``. ``directories``:
+    where to look for names, as for ``installed_bundles``. Raises ``BundleError`` for a bundle that is missing, corrupt
+    or not computable here, and
     ``RuntimeMissingError`` where its network has no interpreter.
     """
     path = locate(name, directories)
+    models = models or Models()
     card, contents = read_bundle(path)
     try:
-        return Bundle(path, card, contents, threads=threads, reference=reference, prefer=prefer)
+        return Bundle(path, card, contents, threads=models.threads, reference=models.reference_kernels, prefer=prefer)
     except BundleError as error:
         raise BundleError(f"the bundle {path}: {error.cause}", error.remedy) from error
 
