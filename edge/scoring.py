@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from edge.errors import BundleError
 from edge.records import Embedding, Exemplar, Float32, Person, PersonScore, Scores, Voiceprint
+
+Float64 = npt.NDArray[np.float64]
 
 FEATURE_NAMES: Final = (
     "bias",
@@ -53,7 +56,7 @@ def calibration_features(
     snr_db: Float32 | float,
     cohort_test: Float32 | float,
     cohort_enrol: Float32 | float,
-) -> np.ndarray[Any, np.dtype[np.float64]]:
+) -> Float64:
     """Side information of ``n`` trials as a float64 matrix ``(n, len(FEATURE_NAMES))``.
 
     Args:
@@ -77,11 +80,12 @@ def calibration_features(
     log_enrol = np.log(np.clip(enrol_s, 1.0, 60.0) / 12.0)
     log_clips = np.log(np.clip(clips, 1.0, 20.0) / 3.0)
     noise = 1.0 - np.clip(snr, 0.0, 30.0) / 30.0
-    return np.stack(
+    rows: Float64 = np.stack(
         [np.ones_like(cos), cos, log_test, log_enrol, log_clips, spr, noise, c_test, c_enrol,
          cos * log_test, cos * log_enrol, cos * noise],
         axis=1,
     )  # fmt: skip
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +141,11 @@ class Calibration:
             "speakers": self.speakers,
         }
 
-    def llr(self, features: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def llr(self, features: Float64) -> Float64:
         """Natural-log likelihood ratios float64 ``(n,)`` of ``calibration_features`` rows, clamped to +-30."""
         weights = np.array([self.weights.get(name, 0.0) for name in FEATURE_NAMES])
-        return np.clip(features @ weights, -_LLR_LIMIT, _LLR_LIMIT)
+        llrs: Float64 = np.clip(features @ weights, -_LLR_LIMIT, _LLR_LIMIT)
+        return llrs
 
     def threshold(self, far: float) -> float:
         """The log-likelihood ratio that at most ``far`` of impostor trials pass.
@@ -171,14 +176,14 @@ def cohort_cosine(vectors: Float32, cohort: Float32) -> Float32:
     cosines = vectors @ cohort.T
     k = min(COHORT_TOP, cosines.shape[1])
     nearest = np.partition(cosines, cosines.shape[1] - k, axis=1)[:, -k:]
-    return nearest.mean(axis=1, dtype=np.float32)
+    return np.asarray(nearest.mean(axis=1), np.float32)
 
 
 def mean_direction(vectors: Float32, weights: Sequence[float] | None = None) -> Float32:
     """Length-normalised (weighted) mean of unit vectors ``(k, dim)`` -> float32 ``(dim,)``."""
     mean = np.average(np.asarray(vectors, np.float64), axis=0, weights=weights)
     norm = float(np.linalg.norm(mean))
-    return (mean / norm if norm > 0 else mean).astype(np.float32)
+    return np.asarray(mean / norm if norm > 0 else mean, np.float32)
 
 
 def voiceprint_of(exemplars: Sequence[Exemplar], *, person_id: str, name: str) -> Voiceprint:
@@ -215,7 +220,7 @@ class Scorer:
 
     def llrs(
         self, vector: Float32, voiceprints: Sequence[Voiceprint], *, speech_seconds: float, snr_db: float
-    ) -> tuple[Float32, np.ndarray[Any, np.dtype[np.float64]]]:
+    ) -> tuple[Float32, Float64]:
         """Cosines and log-likelihood ratios ``(n,)`` of one test vector against each voiceprint."""
         if not voiceprints:
             return np.zeros(0, np.float32), np.zeros(0)
@@ -279,9 +284,7 @@ class Scorer:
         return float(self.llrs(vector, [stand_in], speech_seconds=speech_seconds, snr_db=snr_db)[1][0])
 
 
-def posteriors(
-    llrs: np.ndarray[Any, np.dtype[np.float64]], prior_known: float
-) -> np.ndarray[Any, np.dtype[np.float64]]:
+def posteriors(llrs: Float64, prior_known: float) -> Float64:
     """Open-set posteriors ``(n,)``: ``prior_known`` shared evenly by n people, the rest a stranger's (Bayes)."""
     if len(llrs) == 0:
         return np.zeros(0)
@@ -289,5 +292,5 @@ def posteriors(
     stranger = math.log1p(-prior_known)
     top = max(float(known.max()), stranger)
     weights = np.exp(known - top)
-    result: np.ndarray[Any, np.dtype[np.float64]] = weights / (weights.sum() + math.exp(stranger - top))
+    result: Float64 = weights / (weights.sum() + math.exp(stranger - top))
     return result

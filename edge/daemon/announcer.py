@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable, Sequence
 
 from edge.daemon.health import Latencies
-from edge.daemon.presence import Presence
-from edge.events import EventMaker, LastState, UtteranceEvent
+from edge.daemon.presence import Heard, Presence
+from edge.events import EventMaker, LastState, PersonState, UtteranceEvent
 from edge.mqtt.topics import Topics
 from edge.records import Clock, Message, Result, Voiceprint
 
@@ -77,10 +77,11 @@ class Announcer:
             last = LastState.of(event)
             if last is not None:
                 messages.append(self._topics.message("last", last.to_json()))
-            person_id = result.decision.person_id
-            if person_id is not None:
-                self._presence.heard(person_id, event, self._clock.monotonic())
-                messages += self._person_states([person_id])
+            best = result.decision.best
+            if best is not None and result.decision.person_id is not None:
+                heard = Heard(self._clock.now(), best.cosine, best.probability)
+                self._presence.heard(best.person_id, heard, self._clock.monotonic())
+                messages += self._person_states([best.person_id])
             # Together, so that the three cost one write to the disk.
             self._publish(*messages)
             return event
@@ -97,6 +98,12 @@ class Announcer:
                 self._publish(*self._person_states(gone))
 
     def _person_states(self, people: Sequence[str]) -> list[Message]:
-        now = self._clock.monotonic()
-        states = {p: self._maker.person(p, self._presence.is_heard(p, now), self._presence.last(p)) for p in people}
+        states = {person_id: self._person_state(person_id) for person_id in people}
         return [self._topics.message("person", state.to_json(), p) for p, state in states.items() if state is not None]
+
+    def _person_state(self, person_id: str) -> PersonState | None:
+        here = self._presence.is_heard(person_id, self._clock.monotonic())
+        last = self._presence.last(person_id)
+        if last is None:
+            return self._maker.person(person_id, here)
+        return self._maker.person(person_id, here, last_heard=last.at, score=last.score, probability=last.probability)

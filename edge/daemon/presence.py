@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge.events import UtteranceEvent
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The latest utterance that named a person: UTC seconds, cosine, probability."""
 
-@dataclass(slots=True)
-class _Heard:
-    until: float
-    event: UtteranceEvent
+    at: float
+    score: float
+    probability: float
 
 
 class Presence:
@@ -23,31 +24,31 @@ class Presence:
 
     def __init__(self, hold_seconds: float) -> None:
         self._hold_seconds = hold_seconds
-        self._heard: dict[str, _Heard] = {}
-        self._last: dict[str, UtteranceEvent] = {}
+        self._until: dict[str, float] = {}
+        self._last: dict[str, Heard] = {}
 
-    def heard(self, person_id: str, event: UtteranceEvent, monotonic: float) -> None:
+    def heard(self, person_id: str, heard: Heard, monotonic: float) -> None:
         """An utterance of this person was identified at ``monotonic`` seconds."""
-        self._heard[person_id] = _Heard(monotonic + self._hold_seconds, event)
-        self._last[person_id] = event
+        self._until[person_id] = monotonic + self._hold_seconds
+        self._last[person_id] = heard
 
     def is_heard(self, person_id: str, monotonic: float) -> bool:
         """Whether the person counts as present."""
-        entry = self._heard.get(person_id)
-        return entry is not None and monotonic < entry.until
+        until = self._until.get(person_id)
+        return until is not None and monotonic < until
 
-    def last(self, person_id: str) -> UtteranceEvent | None:
-        """The latest event that named this person since the start."""
+    def last(self, person_id: str) -> Heard | None:
+        """The latest utterance that named this person since the start."""
         return self._last.get(person_id)
 
     def expired(self, monotonic: float) -> list[str]:
         """People whose time has run out since the last call; each is reported once."""
-        gone = [pid for pid, entry in self._heard.items() if monotonic >= entry.until]
+        gone = [pid for pid, until in self._until.items() if monotonic >= until]
         for pid in gone:
-            del self._heard[pid]
+            del self._until[pid]
         return gone
 
     def forget(self, person_id: str) -> None:
         """A person was removed."""
-        self._heard.pop(person_id, None)
+        self._until.pop(person_id, None)
         self._last.pop(person_id, None)

@@ -104,11 +104,11 @@ class Service:
     def _supervise(self) -> Exception | None:
         """Tick until the end; gives what ended the listening, None for a proper end."""
         health_due = people_due = self._clock.monotonic()
-        while not self._stop:
+        while True:
             self._wake.wait(_TICK_SECONDS)
             self._wake.clear()
             if self._stop:
-                break
+                return None
             if self._reload:
                 self._reload = False
                 self._do_reload()
@@ -128,7 +128,6 @@ class Service:
                 health_due = now + _HEALTH_SECONDS
             if station.stalled_seconds() < _HANG_SECONDS:
                 self._notifier.alive()
-        return None
 
     def _do_reload(self) -> None:
         """Swap the station for one with the new settings; with settings that can't be used the old one goes on."""

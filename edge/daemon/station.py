@@ -54,7 +54,7 @@ class Station:
         self._topics = Topics(settings.mqtt.base_topic, settings.node.name, settings.homeassistant.prefix)
         self.settings = self._restored(settings)
         self._publisher = self._make_publisher()
-        self._maker = EventMaker(settings.node, settings.privacy, self._model(), clock)
+        self._maker = EventMaker(settings.node, settings.privacy, model=self._model(), clock=clock)
         self._generation = -1
         self._voiceprints: tuple[Voiceprint, ...] = ()
         self._mic_problem: str | None = None
