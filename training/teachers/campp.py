@@ -4,9 +4,9 @@ Takes the tensors of the published checkpoint (see ``checkpoint.py``). Gives the
 ``(1, frames, bands, 1)`` log-mel window -> ``(1, frames / 2, channels)`` frame features, and the head (``kernel``,
 ``bias``) that turns their mean and deviation into the embedding. Must hold: equal to the original to float precision.
 
-Architecture: H. Wang et al., "CAM++: A Fast and Efficient Network for Speaker Verification Using Context-Aware Masking",
-Interspeech 2023. The original works channels-first with mel as height; here it is (time, mel, channel), with every
-padding spelled out, so that the mel axis keeps its natural order.
+Architecture: H. Wang et al., "CAM++: A Fast and Efficient Network for Speaker Verification Using Context-Aware
+Masking", Interspeech 2023. The original works channels-first with mel as height; here it is (time, mel, channel),
+with every padding spelled out, so that the mel axis keeps its natural order.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Head:
 
 
 @keras.saving.register_keras_serializable(package="earmark")
-class SegmentContext(layers.Layer):
-    """What surrounds each frame: mean over all frames plus mean over its segment; ``(B, T, 1, C)`` -> the same shape."""
+class SegmentContext(layers.Layer):  # type: ignore[misc]
+    """What surrounds each frame: the mean over all frames plus that over its segment; ``(B, T, 1, C)`` -> the same."""
 
     def __init__(self, segment: int = SEGMENT_FRAMES, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -71,7 +71,7 @@ class SegmentContext(layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The segment's length beside Keras' own keys."""
-        return super().get_config() | {"segment": self.segment}
+        return dict(super().get_config()) | {"segment": self.segment}
 
 
 class _Builder:
@@ -85,12 +85,16 @@ class _Builder:
         try:
             return np.asarray(self._weights[name], np.float32)
         except KeyError:
-            raise UsageError(f"The checkpoint has no tensor {name}", "Give the CAM++ checkpoint of 3D-Speaker") from None
+            raise UsageError(
+                f"The checkpoint has no tensor {name}", "Give the CAM++ checkpoint of 3D-Speaker"
+            ) from None
 
     def has(self, name: str) -> bool:
         return name in self._weights
 
-    def conv(self, x: Any, name: str, *, strides: tuple[int, int] = (1, 1), dilation: int = 1, same: bool = False) -> Any:
+    def conv(
+        self, x: Any, name: str, *, strides: tuple[int, int] = (1, 1), dilation: int = 1, same: bool = False
+    ) -> Any:
         """A convolution; kernels (out, in, mel, time) or (out, in, time) become (time, mel, in, out)."""
         kernel = self.tensor(f"{name}.weight")
         kernel = kernel.transpose(3, 2, 1, 0) if kernel.ndim == 4 else kernel.transpose(2, 1, 0)[:, None]

@@ -1,8 +1,8 @@
 """Read the tensors of a PyTorch checkpoint without PyTorch.
 
-Takes the path of a ``.pt`` file in the zip format of ``torch.save`` (a pickle that names tensors, and one raw little-endian
-file per storage). Gives the state dictionary as numpy arrays. Must hold: the pickle can name nothing but tensors; any
-other global it asks for is refused, so that opening a stranger's checkpoint runs none of its code.
+Takes the path of a ``.pt`` file in the zip format of ``torch.save`` (a pickle that names tensors, and one raw little-
+endian file per storage). Gives the state dictionary as numpy arrays. Must hold: the pickle can name nothing but
+tensors; any other global it asks for is refused, so that opening a stranger's checkpoint runs none of its code.
 """
 
 from __future__ import annotations
@@ -77,12 +77,16 @@ def read_checkpoint(path: Path) -> Weights:
             if len(inside) != 1:
                 raise UsageError(f"{path} is a zip file but no PyTorch checkpoint", "Give the .pt file of the teacher")
             root = inside[0].removesuffix("data.pkl")
-            unpickler = _TensorUnpickler(io.BytesIO(archive.read(inside[0])), lambda key: archive.read(f"{root}data/{key}"))
+            unpickler = _TensorUnpickler(
+                io.BytesIO(archive.read(inside[0])), lambda key: archive.read(f"{root}data/{key}")
+            )
             state = unpickler.load()
     except FileNotFoundError:
         raise UsageError(f"There is no checkpoint at {path}", "Give its path with --checkpoint") from None
     except (zipfile.BadZipFile, pickle.UnpicklingError, KeyError, ValueError, TypeError, OSError) as error:
         raise UsageError(f"{path} cannot be read as a PyTorch checkpoint: {error}", "Fetch the file again") from error
     if not isinstance(state, dict) or not all(isinstance(value, np.ndarray) for value in state.values()):
-        raise UsageError(f"{path} holds something else than tensors", "Give a checkpoint with the state dictionary only")
+        raise UsageError(
+            f"{path} holds something else than tensors", "Give a checkpoint with the state dictionary only"
+        )
     return dict(state)

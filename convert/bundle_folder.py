@@ -1,0 +1,60 @@
+"""Write a bundle: the files, their hashes, and the card that says what they are.
+
+Takes arrays, the int8 file and the texts of a card. Gives a folder as in ``docs/architecture.md``. Must hold: the
+card names every file with its SHA-256; the same content gives the same bytes, also in ``head.npz``; an old bundle in
+the folder is replaced only when everything is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.errors import UsageError
+
+
+def npz(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """An uncompressed ``.npz`` whose bytes depend on the arrays alone (numpy's own writes the time of day)."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, value in arrays.items():
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), npy(value))
+    return stream.getvalue()
+
+
+def npy(value: npt.NDArray[Any]) -> bytes:
+    """A ``.npy`` file."""
+    stream = io.BytesIO()
+    np.save(stream, value, allow_pickle=False)
+    return stream.getvalue()
+
+
+def write_bundle(out: Path, card: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+    """Write ``files`` and ``card.json`` (with ``files`` filled in) to ``out``, replacing a bundle that was there.
+
+    Raises ``UsageError`` where ``out`` holds something else than a bundle.
+    """
+    if out.exists() and not (out / "card.json").is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} is there already and is no bundle", "Give --out a new folder")
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        fresh = Path(folder) / "bundle"
+        fresh.mkdir(mode=0o755)
+        for name, data in files.items():
+            (fresh / name).write_bytes(data)
+        text = json.dumps({**card, "files": hashes}, indent=2, ensure_ascii=False)
+        (fresh / "card.json").write_text(text + "\n", encoding="utf-8")
+        if out.exists():
+            shutil.rmtree(out)
+        fresh.rename(out)

@@ -1,0 +1,190 @@
+"""From the CAM++ checkpoint to a bundle: the passes, in their order.
+
+Takes a checkpoint, a folder of speech and a ``Recipe``. Gives a bundle folder, and beside it the effective recipe and
+a report. Must hold: with the same recipe and speech the same int8 file comes out; nothing is written when parity
+fails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convert import cohort, parity, speech_head
+from convert.bundle_folder import npy, npz, write_bundle
+from convert.clips import load, read_clips
+from convert.compact import compact
+from convert.encoder import float_encoder, int8_encoder
+from convert.errors import ConversionError
+from convert.float_tflite import float_tflite
+from convert.graph import Float32, Graph
+from convert.keras_graph import from_keras
+from convert.observe import channel_peaks
+from convert.passes.context import chunked_context
+from convert.passes.equalise import equalise
+from convert.passes.fold import fold
+from convert.passes.preactivation import depthwise_preactivations
+from convert.quantise import quantise
+from convert.ranges import activation_ranges
+from convert.recipe import Recipe
+from convert.windows import WINDOW_FRAMES, window
+from training.corpus import read_manifest
+from training.teachers.campp import Head, campp_head, campp_trunk
+from training.teachers.checkpoint import read_checkpoint
+
+Say = Callable[[str], None]
+"""Takes one line of progress."""
+
+ENCODER_FILE = "encoder.int8.tflite"
+HEAD_FILE = "head.npz"
+COHORT_FILE = "cohort.npy"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trunk:
+    """The converted network: float and int8 file, and the head that fits the equalised frame features."""
+
+    float_model: bytes
+    int8_model: bytes
+    kernel: Float32
+    bias: Float32
+
+
+def _every(say: Say, what: str, step: int = 25) -> Callable[[int, int], None]:
+    """Progress by number, said every ``step`` items."""
+
+    def progress(done: int, total: int) -> None:
+        if done % step == 0 or done == total:
+            say(f"  {what} {done}/{total}")
+
+    return progress
+
+
+def calibration_windows(recipe: Recipe, beside: Path, speech: Path) -> tuple[Float32, set[str]]:
+    """Windows (n, frames, bands) of the recipe's clips, and the recordings they come from.
+
+    Raises ``ConversionError`` where the list is not the one that the recipe pins.
+    """
+    path = beside / recipe.calibration
+    if hashlib.sha256(path.read_bytes()).hexdigest() != recipe.calibration_sha256:
+        raise ConversionError(f"{path} is not the list that the recipe pins", "Restore it, or pin the new one")
+    clips = read_clips(path)
+    windows = [window(recipe.spec, load(speech, clip, recipe.seed + place)) for place, clip in enumerate(clips)]
+    return np.stack(windows), {clip.path for clip in clips}
+
+
+def prepare(graph: Graph) -> Graph:
+    """The rewrites that need no data: fold, depthwise pre-activations, context gates on chunks."""
+    return chunked_context(depthwise_preactivations(fold(graph)))
+
+
+def convert_trunk(graph: Graph, head: Head, windows: Float32, share: float, say: Say) -> Trunk:
+    """Rewrite, equalise, observe and quantise a trunk."""
+    say("rewriting the graph")
+    graph = prepare(graph)
+    say("observing the channels")
+    peaks = channel_peaks(graph, windows, _every(say, "window"))
+    graph, factors = equalise(graph, peaks, share)
+    say("writing the float file")
+    model = float_tflite(graph)
+    say("choosing the activation ranges")
+    ranges = activation_ranges(model, windows, _every(say, "window"))
+    say("quantising")
+    small = compact(quantise(model, ranges))
+    kernel = (head.kernel * np.concatenate([factors, factors])[:, None]).astype(np.float32)
+    return Trunk(model, small, kernel, head.bias)
+
+
+def _teacher(recipe: Recipe, checkpoint: Path) -> tuple[Graph, Head]:
+    weights = read_checkpoint(checkpoint)
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    if recipe.checkpoint_sha256 not in ("", digest):
+        raise ConversionError(f"{checkpoint} is not the checkpoint that the recipe pins", "Fetch the one it names")
+    return from_keras(campp_trunk(weights, WINDOW_FRAMES)), campp_head(weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where things are. ``beside``: folder of the recipe's other files. ``speech``: folder with ``manifest.tsv``."""
+
+    beside: Path
+    checkpoint: Path
+    speech: Path
+
+
+def build(recipe: Recipe, sources: Sources, out: Path, say: Say) -> dict[str, Any]:
+    """Make the bundle in the folder ``out`` and return its report.
+
+    Raises ``UsageError`` for files that cannot be used and
+    ``ConversionError`` where the int8 file is too far from the float one.
+    """
+    speech = sources.speech
+    recordings = read_manifest(speech)
+    say("reading the checkpoint")
+    graph, head = _teacher(recipe, sources.checkpoint)
+    say("reading the calibration clips")
+    windows, used = calibration_windows(recipe, sources.beside, speech)
+    trunk = convert_trunk(graph, head, windows, recipe.equalise_share, say)
+
+    say("comparing int8 with float")
+    utterances = parity.held_out_speech(speech, recordings, used, recipe.parity_utterances, recipe.seed)
+    reference = float_encoder(trunk.float_model, trunk.kernel, trunk.bias, recipe.spec)
+    reports = parity.measure(reference, trunk.int8_model, (trunk.kernel, trunk.bias), recipe.spec, utterances)
+    for report in reports:
+        say(f"  {report.runtime}: cosine mean {report.cosine_mean:.4f}, min {report.cosine_min:.4f}")
+    parity.check(reports)
+
+    encoder = int8_encoder(trunk.int8_model, trunk.kernel, trunk.bias, recipe.spec, "auto")
+    say("teaching the speech head")
+    heard = speech_head.train(encoder, speech, recordings, recipe.seed, _every_sound(say))
+    say("embedding the cohort")
+    others = cohort.cohort(encoder, speech, recordings, _every(say, "speaker", 50))
+    arrays = {
+        "kernel": trunk.kernel,
+        "bias": trunk.bias,
+        "speech_kernel": heard.kernel,
+        "speech_bias": np.array(heard.bias, np.float32),
+    }
+    files = {ENCODER_FILE: trunk.int8_model, HEAD_FILE: npz(arrays), COHORT_FILE: npy(others)}
+    summary = {
+        "recipe": recipe.to_json(),
+        "parity": [report.to_json() for report in reports],
+        "speech_head": heard.report,
+        "bytes": {name: len(data) for name, data in files.items()},
+        "cohort_speakers": len(others),
+    }
+    write_bundle(out, _card(recipe, sources.beside, len(others), trunk), files)
+    return summary
+
+
+def _every_sound(say: Say) -> Callable[[int, str], None]:
+    def progress(done: int, group: str) -> None:
+        if done % 200 == 0:
+            say(f"  sound {done} ({group})")
+
+    return progress
+
+
+def _card(recipe: Recipe, beside: Path, speakers: int, trunk: Trunk) -> dict[str, Any]:
+    texts = json.loads((beside / recipe.card).read_text(encoding="utf-8"))
+    return {
+        "schema": 1,
+        "name": recipe.name,
+        **texts,
+        "features": recipe.spec.to_json(),
+        "encoder": {
+            "file": ENCODER_FILE,
+            "window_frames": WINDOW_FRAMES,
+            "head": HEAD_FILE,
+            "embedding_dim": int(trunk.kernel.shape[1]),
+        },
+        "cohort": {"file": COHORT_FILE, "speakers": speakers},
+        "calibration": {},
+        "figures": {},
+    }
