@@ -38,7 +38,8 @@ class Announcer:
         self._presence = Presence(hold_seconds)
         self._people: tuple[str, ...] = ()
         self._lock = threading.RLock()
-        self._source = source
+        self.source = source
+        """Name of the recording being played, sent with each event; None for a microphone."""
         self._sample_rate = sample_rate
         self.latencies = Latencies()
         self.utterances = 0
@@ -72,7 +73,7 @@ class Announcer:
             self.latencies.add(latency_ms)
             self.last_snr_db = result.utterance.snr_db
             at_s = result.utterance.start / self._sample_rate if self._sample_rate else None
-            event = self._maker.utterance(result, latency_ms=latency_ms, at_s=at_s, source=self._source)
+            event = self._maker.utterance(result, latency_ms=latency_ms, at_s=at_s, source=self.source)
             messages = [self._topics.message("utterance", event.to_json())]
             last = LastState.of(event)
             if last is not None:

@@ -64,7 +64,7 @@ class Service:
 
     def run(self) -> int:
         """Run until the source ends or a signal says stop. Raises ``EarmarkError`` for what prevents a start."""
-        with _single_instance(self._folder):
+        with SingleInstance(self._folder):
             restore = self._take_signals()
             try:
                 return self._run()
@@ -170,7 +170,7 @@ class Service:
         return restore
 
 
-class _single_instance:
+class SingleInstance:
     """Holds a lock on the state folder: two daemons would steal each other's connection and outbox."""
 
     def __init__(self, folder: Path) -> None:
