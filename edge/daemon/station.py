@@ -8,6 +8,7 @@ that arrive by MQTT are applied between blocks in the listening thread, and echo
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,7 +19,7 @@ from edge.bundle import open_bundle
 from edge.daemon.announcer import Announcer
 from edge.daemon.health import rss_mb
 from edge.daemon.listener import Listener
-from edge.events import EventMaker, HealthState, InfoState, timestamp
+from edge.events import EventMaker, HealthState, InfoState, UtteranceEvent, timestamp
 from edge.homeassistant import change_messages, discovery_document, discovery_message
 from edge.mqtt import Command, Publisher, Topics
 from edge.mqtt.topics import SETTINGS
@@ -41,9 +42,21 @@ def earmark_version() -> str:
 
 
 class Station:
-    """One composed device. Raises ``EarmarkError`` where it can't be."""
+    """One composed device. Raises ``EarmarkError`` where it can't be.
 
-    def __init__(self, settings: Settings, folder: Path, clock: Clock, *, realtime: bool) -> None:
+    ``on_event``: told of each event that is published and the result behind it, in the listening thread.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        clock: Clock,
+        *,
+        realtime: bool,
+        on_event: Callable[[UtteranceEvent, Result], None] = lambda event, result: None,
+    ) -> None:
+        self._on_event = on_event
         self._clock = clock
         self._realtime = realtime
         self._begun = clock.monotonic()
@@ -97,6 +110,11 @@ class Station:
     def error(self) -> Exception | None:
         """What ended the listening, None for a proper end."""
         return self._listener.error
+
+    @property
+    def heard_seconds(self) -> float:
+        """Audio that went through the pipeline."""
+        return self._listener.pipeline.counters.audio_seconds
 
     def stalled_seconds(self) -> float:
         """How long nothing has moved although it should: 0 while switched off or while a problem is being reported."""
@@ -219,6 +237,7 @@ class Station:
     def _on_result(self, result: Result, latency_ms: float) -> None:
         event = self._announcer.result(result, latency_ms)
         if event is not None:
+            self._on_event(event, result)
             fields = {"outcome": event.event_type, "probability": event.probability, "speech_s": event.speech_s}
             _LOG.info("utterance", extra={"fields": fields | {"latency_ms": event.latency_ms}})
 
