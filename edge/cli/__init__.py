@@ -1,8 +1,8 @@
 """The command line. ``main`` is the console script ``earmark``.
 
-Takes arguments, gives an exit code (see ``edge.errors``). ``registry`` lists the commands, ``app`` finds, parses and runs
-one, ``session`` opens settings, bundle and people for it, ``console`` and ``progress`` talk to a person. Each command is
-one module with ``DESCRIPTION``, ``EXAMPLES``, ``register(parser)`` and ``run(args) -> int``.
+Takes arguments, gives an exit code (see ``edge.errors``). ``registry`` lists the commands, ``app`` finds, parses and
+runs one, ``session`` opens settings, bundle and people for it, ``console`` and ``progress`` talk to a person. Each
+command is one module with ``DESCRIPTION``, ``EXAMPLES``, ``register(parser)`` and ``run(args) -> int``.
 Must hold: only the module of the chosen command is imported.
 """
 

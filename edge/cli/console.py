@@ -92,16 +92,21 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or 0xDC80 <= ord(c) <= 0xDCFF else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def count(number: int, thing: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
     """Lines with aligned columns; the columns in ``right`` are right-aligned, the last one is not padded."""
     if not rows:
         return []
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths)))
-        .rstrip()
-        for row in rows
-    ]  # fmt: skip
+    lines = []
+    for row in rows:
+        cells = [row[i].rjust(width) if i in right else row[i].ljust(width) for i, width in enumerate(widths)]
+        lines.append("  ".join(cells).rstrip())
+    return lines
 
 
 def _tolerate(stream: TextIO) -> None:

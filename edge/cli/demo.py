@@ -15,9 +15,9 @@ from edge.demo.show import Performance, perform
 from edge.errors import EXIT_NO, EXIT_OK, StorageError
 from edge.records import StageTimes
 
-DESCRIPTION = """Enrol two people from bundled clips, play three minutes of a household (the two, strangers, silence, a boiler,
-a washing machine) through the daemon's own pipeline, publish over MQTT through a broker started for the purpose, and
-show what an independent subscriber received. No microphone, no network, no broker of yours is touched.
+DESCRIPTION = """Enrol two people from bundled clips, play three minutes of a household (the two, strangers, silence,
+a boiler, a washing machine) through the daemon's own pipeline, publish over MQTT through a broker started for the
+purpose, and show what an independent subscriber received. No microphone, no network, no broker of yours is touched.
 
 Exit code 0 if nobody was given a wrong name and nothing but speech was taken for speech, else 1."""
 
@@ -103,10 +103,11 @@ def _show(console: Console, performance: Performance, out: Path) -> None:
         f"{len(performance.topics)} topics; the events are in {out}."
     )
     console.say(
-        f"{performance.audio_seconds:.0f} s of audio took {performance.wall_seconds:.1f} s with everything, start to end."
+        f"{performance.audio_seconds:.0f} s of audio took {performance.wall_seconds:.1f} s, "
+        "enrolment and broker included."
     )
-    style: Style = "green" if performance.tally.flawless else "red"
-    console.say(console.style(performance.tally.sentence(), style))
+    verdict: Style = "green" if performance.tally.flawless else "red"
+    console.say(console.style(performance.tally.sentence(), verdict))
 
 
 def _row(judged: Judged, times: StageTimes) -> tuple[str, ...]:

@@ -30,6 +30,17 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message[:1].upper()}{message[1:]}", f"`{self.prog} --help` shows how to use it.")
 
 
+def seconds(text: str) -> float:
+    """A positive number of seconds, for ``type=``."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number of seconds")
+    return value
+
+
 VALUED: Final = frozenset({"--config", "--state", "--bundle", "--profile"})
 """The shared options that take a value."""
 

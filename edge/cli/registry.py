@@ -1,7 +1,7 @@
 """The commands: names, one-line descriptions and where each one lives.
 
-Takes nothing, gives ``Command``s; a command of another room is found through the entry-point group ``earmark.commands``.
-Must hold: listing imports no command; a built-in command whose module is absent is not listed.
+Takes nothing, gives ``Command``s; a command of another room is found through the entry-point group
+``earmark.commands``. Must hold: listing imports no command; a built-in command whose module is absent is not listed.
 """
 
 from __future__ import annotations

@@ -1,0 +1,170 @@
+"""``earmark enroll``: learn somebody's voice from clips or from the microphone."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Final
+
+from edge.cli import options
+from edge.cli.console import Console, printable
+from edge.cli.enroll_report import Report, now
+from edge.cli.progress import Progress
+from edge.cli.recordings import Hearing, add_microphone, expand, listen, notes_of, open_recording
+from edge.cli.session import Session, open_session
+from edge.enrolment import HINTS, ClipReport, Enrolment
+from edge.errors import (
+    EXIT_OK,
+    AudioFileError,
+    EnrolmentError,
+    PeopleError,
+    UnknownPersonError,
+    UsageError,
+)
+from edge.people import check_name
+from edge.records import SAMPLE_RATE, Exemplar, Person, Result
+
+DESCRIPTION = """
+Learn the voice of NAME from clips (files or folders), or from the microphone. Every utterance is checked; five good
+ones with 15 seconds of speech in all are best, two with 8 seconds are the least. Record them with the microphone that
+will listen later.
+
+exit codes: 0 stored, 1 refused (too little good speech, or more than one person), 2 usage, 5 no microphone or no model
+"""
+EXAMPLES = """
+earmark enroll Ada --mic                       say some sentences
+earmark enroll Ada clips/ada/                  all recordings of a folder
+earmark enroll Ada monday.wav --add            add to what is there
+earmark enroll Ben ben.ogg --dry-run --json    only say what would happen
+"""
+CONSENT: Final = (
+    "A voiceprint is personal data: enrol people only with their consent. It is stored in {folder} and nowhere else, "
+    "without the recordings; `earmark people remove {name}` deletes it."
+)
+ALLOWED: Final = ("too_short", "too_quiet", "too_loud", "too_noisy", "clipped", "narrow_band")
+"""What may be let pass; that it is speech and one person's may not."""
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("name", metavar="NAME", help="who it is")
+    parser.add_argument("clips", metavar="CLIP", nargs="*", help="audio files, folders, or - for the standard input")
+    add_microphone(parser)
+    parser.add_argument("--add", action="store_true", help="add clips to somebody who is enrolled")
+    parser.add_argument(
+        "--allow", action="append", default=[], choices=ALLOWED, metavar="REASON",
+        help=f"accept clips in spite of this: {', '.join(ALLOWED)} (may be repeated)",
+    )  # fmt: skip
+    parser.add_argument("--skip-other-voice", action="store_true", help="leave clips of another voice out")
+    parser.add_argument("--same-as-other", action="store_true", help="enrol though somebody enrolled sounds the same")
+    parser.add_argument("--consent", default="", metavar="NOTE", help="who agreed to what, kept with the voiceprint")
+    parser.add_argument("--dry-run", action="store_true", help="check everything, store nothing")
+    parser.add_argument(
+        "--timeout", type=options.seconds, default=180.0, metavar="SECONDS", help="longest microphone session (180)"
+    )
+    options.add_place(parser)
+    options.add_model(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Enrol; gives 0 where it was stored (or would be, with ``--dry-run``)."""
+    console: Console = args.console
+    if bool(args.clips) == (args.mic is not None):
+        raise UsageError("Give either clips or --mic", "`earmark enroll --help` shows examples.")
+    with open_session(args) as session:
+        person = _existing(session, args)
+        name = person.name if person else args.name
+        console.note(CONSENT.format(folder=printable(str(session.folder)), name=printable(name)))
+        enrolment = _enrolment(session, person, args)
+        report = Report(console, name, enrolment, person)
+        if args.mic is not None:
+            from edge.cli.enroll_mic import record
+
+            record(console, session, enrolment, report, device=args.mic, limit_seconds=args.timeout)
+        else:
+            _read_clips(console, session, enrolment, report, args.clips)
+        try:
+            exemplars = enrolment.finish(skip_other_voice=args.skip_other_voice, same_as_other=args.same_as_other)
+            if not exemplars:
+                raise EnrolmentError("None of the new clips could be used", "Give other clips.")
+        except EnrolmentError as error:
+            return report.refused(error)
+        if not args.dry_run:
+            report.person = _store(session, person, args, exemplars)
+        report.accepted(new=len(exemplars), stored=not args.dry_run)
+        return EXIT_OK
+
+
+def _existing(session: Session, args: argparse.Namespace) -> Person | None:
+    """The person to add to. Raises ``UsageError`` where name and ``--add`` don't fit together."""
+    if args.add:
+        return session.store.find(args.name)
+    try:
+        args.name = check_name(args.name)
+    except PeopleError as error:
+        raise UsageError(error.cause, error.remedy) from None
+    try:
+        named = session.store.find(args.name)
+    except UnknownPersonError:
+        return None
+    raise UsageError(
+        f"{named.name} is enrolled already",
+        f"Add clips with --add, or begin anew after `earmark people remove {named.name}`.",
+    )
+
+
+def _enrolment(session: Session, person: Person | None, args: argparse.Namespace) -> Enrolment:
+    mine = person.id if person else None
+    return Enrolment(
+        session.scorer,
+        others=[v for v in session.voiceprints if v.person_id != mine],
+        existing=[e for e in person.exemplars if e.encoder == session.bundle.encoder] if person else (),
+        allow=args.allow,
+    )
+
+
+def _store(session: Session, person: Person | None, args: argparse.Namespace, exemplars: Sequence[Exemplar]) -> Person:
+    if person is not None:
+        return session.store.add_exemplars(person.id, exemplars)
+    return session.store.add(args.name, exemplars, consent=args.consent)
+
+
+def _read_clips(console: Console, session: Session, enrolment: Enrolment, report: Report, texts: Sequence[str]) -> None:
+    """Offer every utterance of every clip. Raises ``AudioFileError`` where no clip at all can be read."""
+    files, problems = expand(texts)
+    for problem in problems:
+        report.problem(problem)
+    pipeline = session.pipeline()
+    readable = 0
+    with Progress(console, "listening", len(files)) as bar:
+        for text in files:
+            hearing = Hearing()
+            source = open_recording(text, session.settings)
+            try:
+                results = list(listen(pipeline, source, hearing))
+            except AudioFileError as error:
+                report.problem(error)
+                continue
+            readable += 1
+            for note in notes_of(source):
+                console.note(printable(note))
+            for clip in _offer_all(enrolment, text, source.name, results):
+                report.clip(clip)
+            if not results:
+                reason = hearing.why_nothing(session.settings)
+                loudest = max(hearing.levels_dbfs, default=-120.0)
+                report.clip(ClipReport(text, False, reason, HINTS.get(reason, ""), 0.0, 0.0, loudest))
+            bar.advance(1, printable(text))
+    if not readable:
+        raise report.problems[0] if report.problems else UsageError("There is no clip", "Name audio files or folders.")
+
+
+def _offer_all(enrolment: Enrolment, text: str, microphone: str, results: Sequence[Result]) -> list[ClipReport]:
+    clips = []
+    for result in results:
+        heard = result.utterance
+        where = f" {heard.start / SAMPLE_RATE:.1f}-{heard.end / SAMPLE_RATE:.1f} s" if len(results) > 1 else ""
+        clips.append(
+            enrolment.offer(heard, result.embedding, source=text + where, microphone=microphone, created=now())
+        )
+    return clips

@@ -1,0 +1,101 @@
+"""Enrolment at the microphone: prompts, a level to speak by, and a stop when there is enough.
+
+Takes a microphone's utterances as they end; gives them to the ``Enrolment``. Must hold: nothing is stored here, so that
+Ctrl-C leaves nothing behind; a microphone that hears nothing is mentioned while the person still waits.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from edge.cli.console import Console
+from edge.cli.enroll_report import Report, now
+from edge.cli.recordings import Hearing, listen, open_microphone
+from edge.cli.session import Session
+from edge.enrolment import Enrolment
+from edge.pipeline import Pipeline
+
+SENTENCES: Final = (
+    "Please switch the light in the kitchen off before you go to bed.",
+    "The blue bicycle has been standing in front of the bakery since Tuesday.",
+    "What will the weather be like tomorrow afternoon, and do I need a coat?",
+    "My neighbour grows tomatoes, beans and far too many courgettes.",
+    "Remind me at a quarter past seven that the soup is still on the stove.",
+    "When the train was late again we simply walked along the river.",
+    "Could you play something quiet while I read the newspaper?",
+    "Yesterday evening the cat jumped from the shelf straight into the laundry.",
+)
+"""Everyday sentences of about four seconds; what is said does not matter."""
+
+_DEAF_SECONDS: Final = 5.0
+_METER: Final = (-60.0, -10.0, 20)
+"""Quietest and loudest level shown, in dBFS, and the width in characters."""
+
+
+def record(
+    console: Console,
+    session: Session,
+    enrolment: Enrolment,
+    report: Report,
+    *,
+    device: str,
+    limit_seconds: float,
+) -> None:
+    """Listen until there is enough, or for ``limit_seconds``; every utterance goes to ``report``.
+
+    Raises ``MicrophoneError``. Ctrl-C ends it by ``KeyboardInterrupt``.
+    """
+    source = open_microphone(device, session.settings)
+    pipeline = session.pipeline()
+    hearing = Hearing()
+    watch = _Watch(console, pipeline, hearing, session.settings.segment.floor_dbfs)
+    console.note("Read the sentences aloud, each after it is shown, in your normal voice. Ctrl-C stores nothing.")
+    _prompt(console, enrolment)
+    try:
+        for result in listen(pipeline, source, hearing, limit_seconds=limit_seconds, on_seconds=watch.tick):
+            clip = enrolment.offer(
+                result.utterance,
+                result.embedding,
+                source=f"utterance {len(report.clips) + 1}",
+                microphone=source.name,
+                created=now(),
+            )
+            report.clip(clip)
+            if enrolment.progress().done:
+                return
+            _prompt(console, enrolment)
+    finally:
+        source.close()
+        console.clear_live()
+
+
+def _prompt(console: Console, enrolment: Enrolment) -> None:
+    progress = enrolment.progress()
+    sentence = SENTENCES[len(enrolment.reports) % len(SENTENCES)]
+    console.note(f"\n{progress.percent:3d} %  Say: {console.style(sentence, 'bold', error=True)}")
+
+
+class _Watch:
+    """Shows the level while the person speaks, and says once that nothing arrives."""
+
+    def __init__(self, console: Console, pipeline: Pipeline, hearing: Hearing, floor_dbfs: float) -> None:
+        self._console = console
+        self._pipeline = pipeline
+        self._hearing = hearing
+        self._floor_dbfs = floor_dbfs
+        self._warned = False
+
+    def tick(self, _seconds: float) -> None:
+        """Another block came."""
+        self._console.live(_meter(self._pipeline.level_dbfs, self._pipeline.speaking))
+        hearing = self._hearing
+        if not self._warned and hearing.seconds > _DEAF_SECONDS and max(hearing.levels_dbfs) < self._floor_dbfs:
+            self._warned = True
+            self._console.note("Nothing is heard: check that the microphone is on; `earmark devices` lists them.")
+
+
+def _meter(level_dbfs: float, speaking: bool) -> str:
+    low, high, width = _METER
+    filled = round(width * min(1.0, max(0.0, (level_dbfs - low) / (high - low))))
+    hint = "  too loud" if level_dbfs > high else ""
+    return f"[{'#' * filled}{'.' * (width - filled)}] {'speaking' if speaking else 'listening'}{hint}"

@@ -1,0 +1,84 @@
+"""What most commands need, opened once: settings, bundle, people, and pipelines made of them.
+
+Takes the parsed arguments (``--config``, ``--state``, ``--bundle``, ``--profile``); gives a ``Session``. Must hold: the
+options win over the environment and the file; people enrolled with another encoder are never compared, and named.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from edge.bundle import Bundle, open_bundle
+from edge.cli.opening import open_settings
+from edge.decision import FAR_TARGETS
+from edge.errors import UsageError
+from edge.people import PeopleStore
+from edge.pipeline import Pipeline
+from edge.records import Voiceprint
+from edge.scoring import Calibration, Scorer, voiceprint
+from edge.settings import Settings, bundle_dirs, state_dir
+
+
+@dataclass(slots=True)
+class Session:
+    """Opened settings, models and people. A context manager; closing it closes the database."""
+
+    settings: Settings
+    folder: Path
+    bundle: Bundle
+    store: PeopleStore
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.store.close()
+
+    @property
+    def model(self) -> str:
+        """Name and version of the bundle, as events carry it."""
+        return f"{self.bundle.name}-{self.bundle.card['version']}"
+
+    @property
+    def voiceprints(self) -> tuple[Voiceprint, ...]:
+        """Templates of everybody who was enrolled with this bundle's encoder, as of now."""
+        return tuple(voiceprint(person) for person in self.store.people(self.bundle.encoder))
+
+    @property
+    def outdated(self) -> tuple[str, ...]:
+        """Names of people whom this bundle can't compare: they were enrolled with another encoder."""
+        return tuple(person.name for person in self.store.others(self.bundle.encoder))
+
+    @property
+    def scorer(self) -> Scorer:
+        """Calibration and cohort of the bundle. Raises ``BundleError`` where it has no calibration."""
+        return Scorer(Calibration.from_json(self.bundle.calibration), self.bundle.cohort)
+
+    def pipeline(self, *, claim: str | None = None) -> Pipeline:
+        """A fresh pipeline that compares with everybody enrolled; ``claim``: person id for verification."""
+        return Pipeline(self.bundle, self.settings, self.voiceprints, claim=claim)
+
+
+def open_session(args: argparse.Namespace) -> Session:
+    """Open everything that comparing voices needs.
+
+    Raises ``SettingsError``, ``BundleError``, ``RuntimeMissingError``, ``StorageError`` or ``PeopleError``; and
+    ``UsageError`` for a profile that too few trials stand behind.
+    """
+    settings = open_settings(args)
+    bundle = open_bundle(settings.models.bundle, settings.models, directories=bundle_dirs(settings, args.state))
+    profile = settings.decide.profile
+    calibration = Calibration.from_json(bundle.calibration)
+    if not calibration.supports(FAR_TARGETS[profile]):
+        raise UsageError(
+            f"The bundle {bundle.name} does not support the profile {profile}: {calibration.trials} impostor trials "
+            f"are too few for a false-accept rate of {100 * FAR_TARGETS[profile]:g} %",
+            "Choose another --profile, or another --bundle.",
+        )
+    folder = state_dir(settings, args.state)
+    return Session(settings, folder, bundle, PeopleStore(folder))

@@ -1,0 +1,114 @@
+"""Results of one attempt -> is it the person claimed?
+
+Takes the results of a pipeline with a claim, gives a ``Verdict``. Must hold: never more is promised than was measured;
+no decision is no "no".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from edge.cli.recordings import SENTENCES
+from edge.decision import FAR_TARGETS
+from edge.errors import EXIT_NO, EXIT_NO_DECISION, EXIT_OK
+from edge.records import Decision, Person, Profile, Result
+
+CLASS: Final = "convenience"
+"""What a voice alone is good for: personal settings, never a lock, money or an account."""
+
+VerdictOutcome = Literal["match", "no_match", "uncertain", "no_decision"]
+_EXIT: Final[dict[VerdictOutcome, int]] = {
+    "match": EXIT_OK,
+    "no_match": EXIT_NO,
+    "uncertain": EXIT_NO,
+    "no_decision": EXIT_NO_DECISION,
+}
+_RANK: Final = {"rejected": 0, "unknown": 1, "uncertain": 2, "identified": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``decision``: the one that counts, None where none was possible. ``speech_seconds`` and ``snr_db`` are those of
+    everything that could be used. ``target_far``: share of strangers that pass, by the bundle's calibration.
+    """
+
+    person: Person
+    outcome: VerdictOutcome
+    decision: Decision | None
+    reason: str
+    speech_seconds: float
+    snr_db: float | None
+    utterances: int
+    target_far: float
+    model: str
+
+    @property
+    def exit_code(self) -> int:
+        """0 match, 1 no match or not sure, 3 no decision."""
+        return _EXIT[self.outcome]
+
+    def sentence(self) -> str:
+        """For a person."""
+        name, decision = self.person.name, self.decision
+        target = f"target false accepts {100 * self.target_far:g} %"
+        if decision is None:
+            return f"no decision: {SENTENCES.get(self.reason, self.reason)}"
+        figures = f"probability {decision.probability:.2f}"
+        if self.outcome == "match":
+            return f"voice matches {name} ({figures}; {target})"
+        needed = f"{figures}, {decision.threshold:.2f} needed; {target}"
+        if self.outcome == "uncertain":
+            return f"not sure enough that it is {name} ({needed})"
+        return f"voice does not match {name} ({needed})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        decision = self.decision
+        llr = decision.best.llr if decision and decision.best else None
+        return {
+            "person": {"id": self.person.id, "name": self.person.name},
+            "outcome": self.outcome,
+            "match": self.outcome == "match",
+            "probability": round(decision.probability, 4) if decision else None,
+            "threshold": round(decision.threshold, 4) if decision else None,
+            "llr": round(llr, 3) if llr is not None else None,
+            "speech_seconds": round(self.speech_seconds, 2),
+            "snr_db": round(self.snr_db, 1) if self.snr_db is not None else None,
+            "utterances": self.utterances,
+            "reason": self.reason,
+            "class": CLASS,
+            "target_far": self.target_far,
+            "model": self.model,
+        }
+
+
+def judge(results: Sequence[Result], *, person: Person, profile: Profile, model: str, nothing: str) -> Verdict:
+    """The verdict over all utterances of an attempt. ``nothing``: the reason where there were none."""
+    used = [r for r in results if r.decision.outcome != "rejected"]
+    seconds = sum(r.utterance.speech_seconds for r in used)
+    snr_db = sum(r.utterance.snr_db * r.utterance.speech_seconds for r in used) / seconds if seconds else None
+    best = max(used, key=lambda r: (_RANK[r.decision.outcome], r.decision.probability), default=None)
+    outcome: VerdictOutcome
+    if best is None:
+        reasons = Counter(r.decision.reason for r in results)
+        outcome, reason = "no_decision", reasons.most_common(1)[0][0] if reasons else nothing
+    elif best.decision.outcome == "identified":
+        outcome, reason = "match", "accepted"
+    elif best.decision.outcome == "uncertain":
+        outcome, reason = "uncertain", "uncertain"
+    else:
+        outcome, reason = "no_match", "below_threshold"
+    return Verdict(
+        person=person,
+        outcome=outcome,
+        decision=best.decision if best else None,
+        reason=reason,
+        speech_seconds=seconds,
+        snr_db=snr_db,
+        utterances=len(results),
+        target_far=FAR_TARGETS[profile],
+        model=model,
+    )
