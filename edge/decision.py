@@ -214,9 +214,12 @@ class Decider:
             outcome, reason = "uncertain", "turn_disagrees"
         else:
             outcome, reason = "identified", "accepted"
-        threshold = _probability_at(accept, best, others, policy.prior_known)
+        # A claim is one comparison: the posterior is that of this person against strangers, whoever else is enrolled.
+        rivals = [] if self._claim else others
+        probability = _probability_at(best.llr, rivals, policy.prior_known) if self._claim else best.probability
+        threshold = _probability_at(accept, rivals, policy.prior_known)
         return Decision(
-            outcome, best, runner_up, best.probability, threshold, margin, tuple(flags), reason, len(turn.vectors)
+            outcome, best, runner_up, probability, threshold, margin, tuple(flags), reason, len(turn.vectors)
         )
 
     def _alone(self, turn: _Turn, voiceprints: Sequence[Voiceprint], best: PersonScore) -> float:
@@ -233,8 +236,8 @@ class Decider:
         )
 
 
-def _probability_at(llr: float, best: PersonScore, others: Sequence[PersonScore], prior_known: float) -> float:
-    """The posterior that ``best`` would have at exactly ``llr``: the threshold, on the scale that people see."""
+def _probability_at(llr: float, others: Sequence[PersonScore], prior_known: float) -> float:
+    """The posterior that somebody with exactly ``llr`` has beside ``others``: thresholds on the scale people see."""
     known = math.log(prior_known / (len(others) + 1))
     rest = sum(math.exp(known + p.llr) for p in others) + (1.0 - prior_known)
     mine = math.exp(known + llr)
