@@ -174,7 +174,7 @@ class Enrolment:
         progress = self.progress()
         if not progress.enough:
             raise EnrolmentError(
-                f"Too little good speech: {len(kept)} clips with {progress.speech_seconds:.1f} s in all",
+                f"Too little good speech: {progress.speech_seconds:.1f} s in {len(kept)} clip{'s' * (len(kept) != 1)}",
                 f"At least {MIN_CLIPS} clips and {MIN_SECONDS:.0f} s are needed, {ADVISED_SECONDS:.0f} s are better.",
             )
         if progress.recognised < 2 * len(kept) / 3:
@@ -201,10 +201,8 @@ class Enrolment:
             return []
         same = self._pairwise(exemplars) > 0
         np.fill_diagonal(same, True)
-        if self._existing:
-            centre = same[: len(self._existing)].any(axis=0)
-        else:
-            centre = same[int(np.argmax(same.sum(axis=1)))]
+        known = len(self._existing)
+        centre = same[:known].any(axis=0) if known else same[int(np.argmax(same.sum(axis=1)))]
         inside = {id(e) for e, member in zip(exemplars, centre, strict=True) if member}
         return [c for c in self._clips if id(c.exemplar) not in inside]
 
