@@ -96,7 +96,8 @@ def _run(command: registry.Command, args: argparse.Namespace, rest: list[str]) -
     parser = options.Parser(f"earmark {command.name}", module.DESCRIPTION.strip(), examples)
     module.register(parser)
     options.add_output(parser)
-    parser.parse_args(rest, namespace=args)
+    # Intermixed: `enroll Ada --add clip.wav` is what people type, and plain argparse refuses it.
+    parser.parse_intermixed_args(rest, namespace=args)
     args.console = _console(args)
     return module.run(args)
 

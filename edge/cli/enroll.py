@@ -143,6 +143,8 @@ def _read_clips(console: Console, session: Session, enrolment: Enrolment, report
             try:
                 results = list(listen(pipeline, source, hearing))
             except AudioFileError as error:
+                if len(files) == 1 and not problems:
+                    raise
                 report.problem(error)
                 continue
             readable += 1
@@ -156,7 +158,7 @@ def _read_clips(console: Console, session: Session, enrolment: Enrolment, report
                 report.clip(ClipReport(text, False, reason, HINTS.get(reason, ""), 0.0, 0.0, loudest))
             bar.advance(1, printable(text))
     if not readable:
-        raise report.problems[0] if report.problems else UsageError("There is no clip", "Name audio files or folders.")
+        raise UsageError("None of the clips can be read", "Name audio files, or folders that hold some.")
 
 
 def _offer_all(enrolment: Enrolment, text: str, microphone: str, results: Sequence[Result]) -> list[ClipReport]:

@@ -67,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
                         outcomes.append(result.decision.outcome)
                         _show(console, text, result, width if not console.json else 0)
                 except AudioFileError as error:
+                    if len(files) == 1 and not problems:
+                        raise
                     problems.append(error)
                     _odd(console, error)
                     continue

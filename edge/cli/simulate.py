@@ -105,6 +105,7 @@ def run(args: argparse.Namespace) -> int:
             from edge.cli.delivery import Delivery
 
             player.publish_to(stack.enter_context(Delivery(session)))
+        player.alone = len(files) == 1 and not problems
         for problem in problems:
             player.problem(problem)
         with Progress(console, "playing", len(files)) as bar:
@@ -159,6 +160,8 @@ class _Player:
         self._truth = truth
         self._tally = tally
         self._realtime = realtime
+        self.alone = False
+        """Whether there is one file only, so that its error is the error of the command."""
         self._pipeline: Pipeline = session.pipeline()
         self._names = {v.name for v in self._pipeline.voiceprints}
         self._clock = SystemClock()
@@ -193,7 +196,8 @@ class _Player:
         """One file, from start to end."""
         source = open_recording(text, self._settings, realtime=self._realtime)
         self._announcer.source = source.name
-        self._log.console.note(f"{printable(text)}:")
+        if not self.alone:
+            self._log.console.note(f"{printable(text)}:")
         hearing = Hearing()
         cpu, wall = time.thread_time(), time.perf_counter()
         try:
@@ -205,6 +209,8 @@ class _Player:
                     self._tally.outcomes[event.event_type] += 1
                     self._log.event(event)
         except AudioFileError as error:
+            if self.alone:
+                raise
             self.problem(error, text)
             return
         finally:
