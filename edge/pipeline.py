@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edge.bundle import Bundle, EmbeddingStream
-from edge.segment import Segmenter
-
 from edge.decision import Decider, refusal, rejected
+from edge.errors import AudioRejectedError
 from edge.records import SAMPLE_RATE, AudioBlock, Decision, Embedding, Result, StageTimes, Utterance, Voiceprint
 from edge.scoring import Calibration, Scorer
+from edge.segment import Segmenter
 from edge.settings import Decide, Settings
 
 
@@ -129,7 +129,11 @@ class Pipeline:
         if reason is not None:
             return Result(utterance, None, rejected(reason), self._times(utterance, early.stream, 0.0))
         early.stream.push(utterance.samples[early.fed :])
-        embedding = early.stream.finish()
+        try:
+            embedding = early.stream.finish()
+        except AudioRejectedError:
+            # Less than half a second of sound: possible only with settings well below the defaults.
+            return Result(utterance, None, rejected("too_short"), self._times(utterance, early.stream, 0.0))
         begun = time.thread_time()
         decision = self._decide(utterance, embedding)
         spent = 1000 * (time.thread_time() - begun)
