@@ -77,7 +77,7 @@ class VirtualMicrophone:
                 ["pulseaudio", *options], env=self._full_environment(), stdout=output, stderr=output
             )
         deadline = time.monotonic() + 20
-        while self._run("pactl", "info", check=False):
+        while self._run("pactl", "info", check=False).returncode:
             if self._server.poll() is not None or time.monotonic() > deadline:
                 pytest.fail(f"the virtual microphone's PulseAudio did not start:\n{log.read_text(errors='replace')}")
             time.sleep(0.05)
@@ -88,6 +88,15 @@ class VirtualMicrophone:
             self._server.kill()
             self._server.wait()
         self._server = None
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the server: SIGSTOP makes it hang, SIGCONT lets it go on."""
+        assert self._server
+        self._server.send_signal(number)
+
+    def recorders(self) -> int:
+        """How many programs are recording from it."""
+        return len(self._run("pactl", "list", "short", "source-outputs").stdout.splitlines())
 
     def remove(self) -> None:
         """End the server and delete its folder."""
@@ -104,11 +113,11 @@ class VirtualMicrophone:
         """Let the microphone hear a WAV file; returns when it is over."""
         self._run("paplay", "--device=vmic", str(path))
 
-    def _run(self, *command: str, check: bool = True) -> int:
+    def _run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         done = subprocess.run(command, check=False, env=self._full_environment(), capture_output=True, timeout=60)
         if check and done.returncode:
             pytest.fail(f"{command[0]} failed: {done.stderr.decode(errors='replace')}")
-        return done.returncode
+        return done
 
     def _full_environment(self) -> dict[str, str]:
         return os.environ | self.environment | {"HOME": str(self._folder)}

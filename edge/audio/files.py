@@ -108,14 +108,14 @@ class FileSource:
         self._conclude(reader, maker)
 
     def _conclude(self, reader: _Reader, maker: BlockMaker) -> None:
+        if not maker.position:
+            raise AudioFileError(f"{self.path} contains no sound: it has a header and no samples")
         self.repaired = maker.repaired
         self.notes = reader.notes
         if maker.repaired:
             self.notes.append(f"{self.path} has {maker.repaired} samples that are no numbers; they became silence")
         for note in self.notes:
             _log.warning("%s", note)
-        if not maker.position:
-            raise AudioFileError(f"{self.path} contains no sound: it has a header and no samples")
 
     def _wait_until(self, due: float) -> bool:
         while (early := due - self._monotonic()) > 0:
