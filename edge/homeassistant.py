@@ -94,6 +94,16 @@ def change_messages(topics: Topics, before: Document | None, after: Document) ->
     return messages + [_clear(topic) for topic in dict.fromkeys(cleared) if not topic.endswith("/set")]
 
 
+def announced(topics: Topics, states: Iterable[tuple[int, Message]]) -> Document | None:
+    """The document that an earlier run has left (``states``: those of the outbox), for ``change_messages``."""
+    payload = next((message.payload for _, message in states if message.topic == topics.discovery), b"")
+    try:
+        document = json.loads(payload)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) and isinstance(document.get("cmps"), dict) else None
+
+
 def removal_messages(topics: Topics, states: Iterable[str] = ()) -> list[Message]:
     """What removes the device: an empty document, then the retained ``states`` (topics) cleared."""
     return [_clear(topics.discovery), *(_clear(topic) for topic in states if topic != topics.discovery)]

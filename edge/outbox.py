@@ -188,16 +188,18 @@ class Outbox:
     def _insert(self, ident: int | None, message: Message) -> int:
         if message.kind == "state":
             self._db.execute("DELETE FROM messages WHERE kind = 'state' AND topic = ?", (message.topic,))
-        if ident is not None and self._db.execute("SELECT 1 FROM messages WHERE id = ?", (ident,)).fetchone():
-            ident = None
-        given = self._db.execute(
+        (highest,) = self._db.execute("SELECT MAX(seq) FROM sqlite_sequence").fetchone()
+        if ident is None or ident <= (highest or 0):
+            # Ids given to messages in memory count as well, also when these never reached the disk.
+            ident = max(highest or 0, self._last_id) + 1
+        self._db.execute(
             "INSERT INTO messages(id, topic, payload, qos, retain, kind) VALUES (?, ?, ?, ?, ?, ?)",
             (ident, message.topic, message.payload, message.qos, message.retain, message.kind),
-        ).lastrowid
+        )
         if message.kind == "event":
             (count,) = self._db.execute("SELECT COUNT(*) FROM messages WHERE kind = 'event'").fetchone()
             self._drop_oldest(count - self._max_events)
-        return given or 0
+        return ident
 
     def _drop_oldest(self, surplus: int) -> None:
         if surplus <= 0:

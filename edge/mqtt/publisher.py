@@ -15,7 +15,7 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from edge.clock import SystemClock
@@ -147,12 +147,7 @@ class Publisher:
             raise BrokerError("The publisher was started before this process was forked", "Start it after forking.")
         durable = [message for message in messages if not Volatile.takes(message)]
         if durable:
-            try:
-                self._outbox.append_all(durable)
-            except StorageError as error:
-                self._status.complain("storage", error)
-            else:
-                self._status.clear("storage")
+            self._store(durable)
         for message in messages:
             if Volatile.takes(message):
                 self._volatile.put(message)
@@ -170,11 +165,22 @@ class Publisher:
         session = self._session
         return session is not None and session.idle
 
+    def _store(self, messages: Sequence[Message]) -> None:
+        try:
+            self._outbox.append_all(messages)
+        except StorageError as error:
+            self._status.complain("storage", error)
+        else:
+            self._status.clear("storage")
+
     def _retire_strangers(self) -> None:
-        """Clear retained topics of an earlier name of this device, which nobody else would ever clear."""
-        for _, message in self._outbox.states():
-            if not self._topics.owns(message.topic):
-                self.publish(Message(message.topic, b"", 1, True, "state"))
+        """Clear retained topics of an earlier name of this device, which nobody else would ever clear.
+
+        For that, what is only ever said directly is remembered as well: the availability.
+        """
+        topics = [message.topic for _, message in self._outbox.states()]
+        clear = [Message(topic, b"", 1, True, "state") for topic in topics if not self._topics.owns(topic)]
+        self._store([*clear, self._topics.availability(True)])
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -52,12 +52,14 @@ class Session:
         """Say everything that a broker or Home Assistant that knows nothing must know: that we are there, the discovery
         document, then all retained states. Raises ``StorageError``.
         """
-        states = self._outbox.states()
+        online = self._topics.availability(True)
+        known = self._outbox.states()
+        own = next((ident for ident, one in known if one.topic == online.topic), None)
+        states = [(ident, one) for ident, one in known if ident != own]
         # Discovery first: Home Assistant drops a state that an entity does not know yet.
         states.sort(key=lambda one: one[1].topic.startswith(self._topics.prefix))
-        online = self._topics.availability(True)
-        self._greeting = deque([(None, online), *((i, m) for i, m in states if m.topic != online.topic)])
-        self._greeted |= {ident for ident, _ in states}
+        self._greeting = deque([(own, online), *states])
+        self._greeted |= {ident for ident, _ in self._greeting if ident is not None}
         self._volatile.renew()
 
     def fill(self) -> None:
