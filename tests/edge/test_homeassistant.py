@@ -1,0 +1,223 @@
+"""The discovery document: complete, legal, only with topics that exist, and gone without a trace."""
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.clock import ManualClock
+from edge.events import EventMaker, LastState, schema
+from edge.homeassistant import (
+    announced,
+    change_messages,
+    discovery_document,
+    discovery_message,
+    migration_messages,
+    removal_messages,
+    speaker_options,
+    topics_of,
+)
+from edge.mqtt import ROUTES, SETTINGS, Topics
+from edge.records import Message
+from edge.settings import Node, Privacy
+from tests.edge.test_events import decision, result
+
+KITCHEN = Topics("earmark", "kitchen")
+NODE = Node(name="kitchen", room="Kitchen")
+PEOPLE = {"p7c1e": "Alice", "p02aa": "Bob"}
+
+
+def document(people=PEOPLE, **more) -> dict:
+    return discovery_document(KITCHEN, people, NODE, "0.1.0", **more)
+
+
+class Assistant:
+    """What Home Assistant makes of discovery messages, by its documented rules: a component that is only a platform
+    goes, one that is left out silently stays behind as an orphan, an empty document removes everything.
+    """
+
+    def __init__(self) -> None:
+        self.entities: dict[str, str] = {}
+        self.orphans: set[str] = set()
+        self.retained: dict[str, bytes] = {}
+
+    def hear(self, message: Message) -> None:
+        if message.retain:
+            self.retained.pop(message.topic, None)
+            if message.payload:
+                self.retained[message.topic] = message.payload
+        if message.topic != KITCHEN.discovery:
+            return
+        cmps = json.loads(message.payload)["cmps"] if message.payload else {}
+        for key, component in cmps.items():
+            if set(component) == {"p"}:
+                self.entities.pop(key, None)
+            else:
+                self.entities[key] = component["unique_id"]
+        if not message.payload:
+            self.entities.clear()
+        self.orphans = set(self.entities) - set(cmps)
+
+
+def test_the_entities_and_their_platforms() -> None:
+    assert {key: component["p"] for key, component in document()["cmps"].items()} == {
+        "utterance": "event", "last_speaker": "sensor", "confidence": "sensor", "someone_speaking": "binary_sensor",
+        "p_p7c1e": "binary_sensor", "p_p02aa": "binary_sensor", "listening": "switch", "profile": "select",
+        "mic_problem": "binary_sensor", "latency": "sensor", "snr": "sensor", "enrolled": "sensor",
+    }  # fmt: skip
+
+
+def test_the_parts_that_home_assistant_requires() -> None:
+    made = document(hardware="Raspberry Pi 4")
+    assert made["dev"] == {
+        "ids": ["earmark_kitchen"], "name": "Kitchen ears", "mf": "Earmark", "mdl": "Speaker node", "sw": "0.1.0",
+        "hw": "Raspberry Pi 4", "sa": "Kitchen",
+    }  # fmt: skip
+    assert made["o"]["name"] == "earmark"
+    assert made["avty"] == [{"t": "earmark/kitchen/availability"}]
+    assert set(made) <= {"dev", "o", "cmps", "avty", "qos"}, "nothing else may be shared by all components"
+    for component in made["cmps"].values():
+        assert {"p", "unique_id", "name"} <= set(component)
+        assert not {"dev", "device", "o", "origin"} & set(component)
+        if component.get("device_class") == "enum":
+            assert "unit_of_measurement" not in component
+            assert "state_class" not in component
+
+
+people = st.dictionaries(st.from_regex(r"p[0-9a-f]{4,8}", fullmatch=True), st.text(max_size=32), max_size=6)
+modes = st.sampled_from(["real", "alias", "none"])
+
+
+@given(people=people, mode=modes, node=st.from_regex(r"[a-z0-9_-]{1,20}", fullmatch=True))
+def test_any_household_gets_a_legal_document(people: dict[str, str], mode: str, node: str) -> None:
+    """Ids legal and unique, it survives JSON, every topic is one that is published or listened to."""
+    topics = Topics("earmark", node)
+    message = discovery_message(topics, discovery_document(topics, people, Node(name=node), "0.1.0", names=mode))
+    made = json.loads(message.payload)
+    unique = [component["unique_id"] for component in made["cmps"].values()]
+    assert len(set(unique)) == len(unique)
+    names = [*unique, *made["cmps"], topics.device_id]
+    assert all(re.fullmatch(r"[a-zA-Z0-9_-]+", one) for one in names)
+    entity_ids = [one["default_entity_id"] for one in made["cmps"].values() if "default_entity_id" in one]
+    assert all(re.fullmatch(r"[a-z_]+\.[a-z0-9_]+", one) for one in entity_ids)
+    published = {topics.of(route) for route in ROUTES if "{}" not in ROUTES[route].path}
+    published |= {topics.of("person", ident) for ident in people} | {topics.of("setting", name) for name in SETTINGS}
+    listened = {topics.command_topic(name) for name in SETTINGS}
+    assert set(topics_of(made)) <= published | listened
+
+
+@given(people=people, mode=modes, outcome=st.sampled_from(["identified", "unknown"]), data=st.data())
+def test_every_last_speaker_is_among_the_options(people: dict[str, str], mode: str, outcome: str, data) -> None:
+    """Home Assistant drops an enum state that is not."""
+    made = document(people, names=mode)["cmps"]["last_speaker"]["options"]
+    assert len(made) == len(set(made))
+    here = EventMaker(NODE, Privacy(mqtt_names=mode), model="m", clock=ManualClock(1e9), names=people)
+    assert here.nobody().speaker in made
+    if people:
+        ident = data.draw(st.sampled_from(list(people)))
+        best = decision().best
+        assert best is not None
+        spoken = type(best)(ident, people[ident], 0.7, 5.0, 0.97)
+        last = LastState.of(here.utterance(result(decision(outcome, best=spoken))))
+        assert last is not None
+        assert last.speaker in made
+
+
+def test_without_names_no_person_appears() -> None:
+    text = json.dumps(document(names="none"))
+    assert not any(secret in text for secret in ("Alice", "Bob", "p7c1e", "p02aa"))
+    assert speaker_options(PEOPLE, "none") == ["somebody", "unknown", "nobody"]
+    aliases = json.dumps(document(names="alias"))
+    assert "p7c1e" in aliases
+    assert "Alice" not in aliases
+
+
+def test_the_keys_of_health_and_last_that_templates_use_exist() -> None:
+    """A typing error in a template would show up as an entity without a value."""
+    for component in document()["cmps"].values():
+        template = component.get("value_template", "")
+        name = {"earmark/kitchen/health": "health", "earmark/kitchen/last": "last"}.get(
+            component["state_topic"], "person"
+        )
+        for key in re.findall(r"value_json\.(\w+)", template):
+            assert key in schema(name)["properties"], (component["name"], key)
+
+
+def test_the_document_is_retained_and_names_a_room_or_the_node() -> None:
+    message = discovery_message(KITCHEN, document())
+    assert (message.topic, message.qos, message.retain, message.kind) == (KITCHEN.discovery, 1, True, "state")
+    for node, name in (
+        (Node("living-room"), "Living room ears"),
+        (Node("earmark"), "Earmark"),
+        (Node("a", "Bad"), "Bad ears"),
+    ):
+        made = discovery_document(KITCHEN, {}, node, "0.1.0")
+        assert made["dev"]["name"] == name
+        assert ("sa" in made["dev"]) == bool(node.room)
+
+
+def test_a_person_who_goes_leaves_no_orphan_and_no_retained_state() -> None:
+    assistant = Assistant()
+    before = document()
+    assistant.hear(discovery_message(KITCHEN, before))
+    assistant.hear(KITCHEN.message("person", b"{}", "p02aa"))
+    assistant.hear(KITCHEN.message("last", b"{}"))
+    messages = change_messages(KITCHEN, before, document({"p7c1e": "Alice"}))
+    for message in messages:
+        assistant.hear(message)
+    assert "p_p02aa" not in assistant.entities
+    assert not assistant.orphans
+    assert set(assistant.retained) == {KITCHEN.discovery, "earmark/kitchen/last"}
+    assert "p_p02aa" not in json.loads(assistant.retained[KITCHEN.discovery])["cmps"]
+    assert [message.kind for message in messages] == ["event", "state", "state"], "the first must not be replaced"
+
+
+def test_leaving_a_component_out_at_once_would_leave_an_orphan() -> None:
+    """Shows that the rule above is checked at all."""
+    assistant = Assistant()
+    assistant.hear(discovery_message(KITCHEN, document()))
+    assistant.hear(discovery_message(KITCHEN, document({"p7c1e": "Alice"})))
+    assert assistant.orphans == {"p_p02aa"}
+
+
+def test_a_new_or_renamed_person_needs_one_message() -> None:
+    renamed = {"p7c1e": "Alicia", "p02aa": "Bob", "p3": "Eve"}
+    messages = change_messages(KITCHEN, document(), document(renamed))
+    assert [(message.topic, message.kind) for message in messages] == [(KITCHEN.discovery, "state")]
+    assert json.loads(messages[0].payload)["cmps"]["p_p7c1e"]["unique_id"] == document()["cmps"]["p_p7c1e"]["unique_id"]
+
+
+def test_what_an_earlier_run_announced_is_found_among_the_states() -> None:
+    states = [(1, KITCHEN.availability(True)), (2, discovery_message(KITCHEN, document()))]
+    assert announced(KITCHEN, states) == document()
+    assert announced(KITCHEN, states[:1]) is None
+    assert announced(KITCHEN, [(1, Message(KITCHEN.discovery, b"[1]", 1, True, "state"))]) is None
+    assert announced(KITCHEN, [(1, Message(KITCHEN.discovery, b"{", 1, True, "state"))]) is None
+
+
+def test_removing_the_device_empties_everything_it_retained() -> None:
+    assistant = Assistant()
+    kept = [discovery_message(KITCHEN, document()), KITCHEN.availability(False), KITCHEN.message("last", b"{}")]
+    for message in kept:
+        assistant.hear(message)
+    for message in removal_messages(KITCHEN, [one.topic for one in kept]):
+        assert message.retain
+        assistant.hear(message)
+    assert not assistant.entities
+    assert not assistant.retained
+
+
+def test_migration_hands_over_announces_and_then_clears() -> None:
+    old = ["homeassistant/sensor/earmark_kitchen/last/config", "homeassistant/event/earmark_kitchen/u/config"]
+    messages = migration_messages(KITCHEN, old, document())
+    assert [message.topic for message in messages] == [*old, KITCHEN.discovery, *old]
+    assert [json.loads(one.payload) for one in messages[:2]] == [{"migrate_discovery": True}] * 2
+    assert [(one.payload, one.retain) for one in messages[3:]] == [(b"", True)] * 2
+    assert {message.kind for message in messages[:2]} == {"event"}, "the handover must not be replaced by the clearing"
+
+
+@pytest.mark.parametrize("key", ["latency", "snr", "enrolled"])
+def test_health_values_expire(key: str) -> None:
+    assert document()["cmps"][key]["expire_after"] == 300

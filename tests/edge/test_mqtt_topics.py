@@ -1,0 +1,118 @@
+"""The topic tree: exactly these topics, each with its QoS and retain flag, and what counts as a command."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.errors import SettingsError, UsageError
+from edge.mqtt import Command, Topics
+from edge.mqtt.backoff import Backoff
+from edge.mqtt.topics import ROUTES
+from edge.records import Message
+
+KITCHEN = Topics("earmark", "kitchen")
+
+
+def test_the_exact_tree() -> None:
+    """Topic, QoS, retain, kind: a change here is a change of the protocol."""
+    names = {"person": "p7c1e", "setting": "profile"}
+    messages = [KITCHEN.message(route, b"x", names.get(route, "")) for route in ROUTES]
+    assert [(m.topic, m.qos, m.retain, m.kind) for m in messages] == [
+        ("earmark/kitchen/availability", 1, True, "state"),
+        ("earmark/kitchen/info", 1, True, "state"),
+        ("earmark/kitchen/utterance", 1, False, "event"),
+        ("earmark/kitchen/last", 1, True, "state"),
+        ("earmark/kitchen/person/p7c1e/state", 1, True, "state"),
+        ("earmark/kitchen/health", 0, True, "state"),
+        ("earmark/kitchen/speaking/state", 0, True, "state"),
+        ("earmark/kitchen/cfg/profile/state", 1, True, "state"),
+    ]
+    assert KITCHEN.discovery == "homeassistant/device/earmark_kitchen/config"
+    assert KITCHEN.commands == ("earmark/kitchen/cmd/#", "earmark/kitchen/cfg/+/set")
+    assert KITCHEN.command_topic("profile") == "earmark/kitchen/cfg/profile/set"
+
+
+def test_plain_states() -> None:
+    assert KITCHEN.availability(True).payload == b"online"
+    assert KITCHEN.availability(False) == Message("earmark/kitchen/availability", b"offline", 1, True, "state")
+    assert KITCHEN.speaking(True).payload == b"ON"
+    assert KITCHEN.speaking(False).payload == b"OFF"
+    assert KITCHEN.setting("listening", "ON").topic == "earmark/kitchen/cfg/listening/state"
+
+
+@pytest.mark.parametrize("node", ["", "Kitchen", "a/b", "a b", "+", "#", "küche", "x" * 65, "a\n"])
+def test_a_name_that_cannot_stand_in_a_topic_is_refused_by_its_key(node: str) -> None:
+    with pytest.raises(SettingsError, match=r"node\.name"):
+        Topics("earmark", node)
+
+
+@pytest.mark.parametrize("base", ["", "/a", "a/", "a b", "a/+/b", "#", "$SYS", "a\x00"])
+def test_a_base_that_is_no_topic_is_refused_by_its_key(base: str) -> None:
+    with pytest.raises(SettingsError, match=r"mqtt\.base_topic"):
+        Topics(base, "kitchen")
+    with pytest.raises(SettingsError, match=r"homeassistant\.prefix"):
+        Topics("earmark", "kitchen", base)
+
+
+def test_base_and_discovery_prefix_must_differ() -> None:
+    with pytest.raises(SettingsError, match="equals"):
+        Topics("homeassistant", "kitchen", "homeassistant")
+
+
+def test_a_base_of_several_levels_is_fine() -> None:
+    assert Topics("home/ears", "kitchen").of("last") == "home/ears/kitchen/last"
+
+
+@pytest.mark.parametrize("person", ["", "a/b", "+", "#", "p 1"])
+def test_an_id_never_changes_the_tree(person: str) -> None:
+    with pytest.raises(UsageError):
+        KITCHEN.of("person", person)
+
+
+def test_commands_are_told_from_everything_else() -> None:
+    assert KITCHEN.command("earmark/kitchen/cfg/profile/set", b" strict ", False) == Command(
+        "set", "profile", b" strict "
+    )
+    assert KITCHEN.command("earmark/kitchen/cmd/restart", b"PRESS", False) == Command("do", "restart", b"PRESS")
+    assert Command("set", "profile", b" strict\n").text == "strict"
+    assert Command("set", "profile", b"\xff").text == "\ufffd"
+    for topic in (
+        "earmark/kitchen/cfg/profile/state",
+        "earmark/kitchen/cfg/a/b/set",
+        "earmark/kitchen/cmd",
+        "earmark/kitchen/cmd/a/b",
+        "earmark/kitchen/cmd/",
+        "earmark/bedroom/cmd/restart",
+        "earmark/kitchenette/cmd/restart",
+    ):
+        assert KITCHEN.command(topic, b"x", False) is None, topic
+
+
+def test_retained_and_huge_commands_are_ignored() -> None:
+    assert KITCHEN.command("earmark/kitchen/cmd/restart", b"PRESS", True) is None
+    assert KITCHEN.command("earmark/kitchen/cmd/restart", b"x" * 1025, False) is None
+
+
+@given(topic=st.text(max_size=80), payload=st.binary(max_size=40))
+def test_no_topic_and_no_payload_breaks_the_parser(topic: str, payload: bytes) -> None:
+    command = KITCHEN.command("earmark/kitchen/" + topic, payload, False)
+    assert command is None or command.name in topic
+
+
+def test_a_device_owns_its_topics_only() -> None:
+    assert KITCHEN.owns("earmark/kitchen/last")
+    assert KITCHEN.owns(KITCHEN.discovery)
+    assert not KITCHEN.owns("earmark/bedroom/last")
+    assert not KITCHEN.owns("homeassistant/device/earmark_bedroom/config")
+
+
+@given(cap=st.floats(0, 1e4), draws=st.lists(st.floats(0, 1, exclude_max=True), max_size=50))
+def test_delays_are_uniform_below_a_bound_that_doubles_up_to_the_cap(cap: float, draws: list[float]) -> None:
+    given_draws = iter(draws)
+    backoff = Backoff(cap, uniform=lambda: next(given_draws))
+    for attempt, draw in enumerate(draws):
+        assert math.isclose(backoff.next(), draw * min(cap, 2.0**attempt))
+    backoff.reset()
+    assert backoff.bound == min(cap, 1.0)
