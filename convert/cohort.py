@@ -27,7 +27,7 @@ LIMITS: Final = {"speechcommands": 400}
 
 def choose(recordings: Sequence[Recording]) -> list[tuple[Recording, ...]]:
     """The clips of each cohort speaker, spread evenly over what there is of him or her."""
-    groups = by_speaker(r for r in recordings if r.split == "train")
+    groups = by_speaker(r for r in recordings if r.split == "train" and r.seconds >= 0.5)
     chosen = []
     for name in sorted({group for group, _ in groups}):
         mine = sorted((key for key in groups if key[0] == name), key=lambda key: (-len(groups[key]), key))

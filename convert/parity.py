@@ -51,7 +51,8 @@ def held_out_speech(
     sets = sorted({r.set for r in recordings if r.split == "train"})
     found: list[Float32] = []
     for name in sets:
-        pool = [r for r in recordings if r.split == "train" and r.set == name and r.path not in used]
+        pool = [r for r in recordings if r.split == "train" and r.set == name and r.seconds >= 0.5]
+        pool = [r for r in pool if r.path not in used]
         for index in rng.permutation(len(pool))[: -(-count // len(sets))]:
             found.append(read_speech(folder / pool[int(index)].path)[: 6 * SAMPLE_RATE])
     return found

@@ -30,6 +30,8 @@ SPEECH_PER_SET: Final = 110
 SOUNDS_PER_KIND: Final = 60
 MISSED_SPEECH: Final = 0.005
 PENALTY: Final = 1e-3
+SHORTEST: Final = SAMPLE_RATE
+"""Samples of the shortest sound; the edge embeds nothing under half a second."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +71,7 @@ def noises(folder: Path, recordings: Sequence[Recording], seed: int) -> Iterator
         if recording.split != "noise":
             continue
         whole = read_speech(folder / recording.path)
+        whole = np.resize(whole, max(len(whole), SHORTEST))  # a single tap becomes a row of taps
         held_out = _noise_held_out(recording, rng, cache)
         # An ESC-10 clip is five seconds, often padded with silence: take the loud places. The few long files give more.
         for _ in range(2 if recording.set == "esc10" else 12):
@@ -89,7 +92,7 @@ def speech(folder: Path, recordings: Sequence[Recording], seed: int) -> Iterator
     noise = [r for r in recordings if r.split == "noise"]
     apart = {r.path: _noise_held_out(r, np.random.default_rng(0), {}) for r in noise if r.set == "esc10"}
     for name in sorted({r.set for r in recordings if r.split == "train"}):
-        pool = [r for r in recordings if r.split == "train" and r.set == name]
+        pool = [r for r in recordings if r.split == "train" and r.set == name and r.seconds >= 0.5]
         speakers = {r.speaker for r in pool}
         for index in rng.permutation(len(pool))[:SPEECH_PER_SET]:
             recording = pool[int(index)]
