@@ -15,7 +15,6 @@ from convert.graph import (
     Depthwise,
     Graph,
     Input,
-    Multiply,
     Relu,
     Reshape,
     SegmentMean,
