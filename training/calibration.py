@@ -91,7 +91,7 @@ def assemble(takes: Sequence[Take], heard: Sequence[Heard], pairs: Pairs, cohort
     vectors = np.stack([one.vector for one in heard])
     spread = np.array([_spread(one) for one in heard])
     seconds = np.array([one.speech_seconds for one in heard])
-    clips = np.array([len(one.embeddings) for one in heard], np.float64)
+    clips = np.array([len(one.embeddings) for one in heard], np.float32)
     snr_db = np.array([one.snr_db for one in heard])
     near = cohort_without_self(vectors.astype(np.float32), speakers, cohort)
     e, t = pairs.enrol, pairs.test

@@ -3,8 +3,9 @@
 Takes trial sides and an opened bundle; gives ``Heard`` sides: embeddings and how much speech at which signal-to-noise
 ratio stands behind each. A cache file on disk keeps them between runs.
 
-Must hold: a cached embedding is the one that would be computed (the key is a hash of the encoder, the runtime and the
-samples themselves); the speech and noise figures come from the device's own segmenter, never from a label.
+Must hold: what is cached is what would be computed (keys are hashes over the samples and what judges them:
+encoder and runtime, or the segmenter's code); speech and noise figures come from the device's own segmenter, never from
+a label.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -21,7 +22,7 @@ import numpy as np
 from edge.errors import StorageError
 from edge.records import SAMPLE_RATE, Embedding, Exemplar, Float32, Utterance, Voiceprint
 from edge.scoring import mean_direction, voiceprint_of
-from training.listening import Circumstances, listen
+from training.listening import LISTENING, Circumstances, listen
 from training.trials import Audio, Side
 
 Progress = Callable[[int, int], None]
@@ -114,7 +115,7 @@ class Embedder:
         self._bundle = bundle
         self._audio = audio
         self._cache = cache
-        self._salt = f"{bundle.encoder} {runtime} {LISTENING_VERSION}".encode()
+        self._salt = f"{bundle.encoder} {runtime} ".encode()
         self._sides: dict[tuple[Side, float], Heard] = {}
 
     def hear(self, side: Side, gain_db: float = 0.0) -> Heard:
@@ -146,26 +147,32 @@ class Embedder:
 
     def utterance(self, samples: Float32) -> tuple[Embedding, Circumstances]:
         """Embed and listen to one utterance, float32 ``(n,)``."""
-        key = hashlib.sha256(self._salt + np.ascontiguousarray(samples, np.float32).tobytes()).hexdigest()
-        if self._cache:
-            found = self._cache.get(key, self._bundle.encoder)
-            if found:
-                return found
-        long_enough = samples
-        if len(samples) < MIN_SAMPLES:
-            long_enough = np.tile(samples, -(-MIN_SAMPLES // len(samples)))[:MIN_SAMPLES]
-        pair = (self._bundle.analyse(long_enough), listen(samples))
-        if self._cache:
-            self._cache.put(key, *pair)
-        return pair
+        content = np.ascontiguousarray(samples, np.float32).tobytes()
+        return self._embedding(samples, content), self._circumstances(samples, content)
 
+    def _embedding(self, samples: Float32, content: bytes) -> Embedding:
+        key = hashlib.sha256(self._salt + content).hexdigest()
+        found = self._cache.embedding(key, self._bundle.encoder) if self._cache else None
+        if found is None:
+            # Too short for a bundle: say it again, as its own window would be filled anyway.
+            repeats = -(-MIN_SAMPLES // len(samples))
+            found = self._bundle.analyse(np.tile(samples, repeats)[:MIN_SAMPLES] if repeats > 1 else samples)
+            if self._cache:
+                self._cache.put_embedding(key, found)
+        return found
 
-LISTENING_VERSION: Final = 1
-"""Raise it when ``listening`` or the segmenter gives other figures, so that cached ones are not used."""
+    def _circumstances(self, samples: Float32, content: bytes) -> Circumstances:
+        key = hashlib.sha256(LISTENING + content).hexdigest()
+        found = self._cache.circumstances(key) if self._cache else None
+        if found is None:
+            found = listen(samples)
+            if self._cache:
+                self._cache.put_circumstances(key, found)
+        return found
 
 
 class EmbeddingCache:
-    """Embeddings in one SQLite file. Losing it costs time, nothing else."""
+    """Embeddings and circumstances in one SQLite file. Losing it costs time, nothing else."""
 
     def __init__(self, folder: Path) -> None:
         """Open or create ``folder/embeddings.sqlite``. Raises ``StorageError``."""
@@ -173,41 +180,45 @@ class EmbeddingCache:
             folder.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(folder / "embeddings.sqlite")
             self._db.execute(
-                "CREATE TABLE IF NOT EXISTS heard (key TEXT PRIMARY KEY, vector BLOB, windows BLOB, seconds REAL,"
-                " speech_probability REAL, speech_seconds REAL, snr_db REAL, level_dbfs REAL, peak_dbfs REAL,"
-                " clipped_fraction REAL) WITHOUT ROWID"
+                "CREATE TABLE IF NOT EXISTS embeddings (key TEXT PRIMARY KEY, vector BLOB, windows BLOB, seconds REAL,"
+                " speech_probability REAL) WITHOUT ROWID"
+            )
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS circumstances (key TEXT PRIMARY KEY, speech_seconds REAL, snr_db REAL,"
+                " level_dbfs REAL, peak_dbfs REAL, clipped_fraction REAL) WITHOUT ROWID"
             )
         except (OSError, sqlite3.Error) as error:
             raise StorageError(
                 f"The cache {folder} cannot be used ({error})", "Name another folder with --cache."
             ) from error
 
-    def get(self, key: str, encoder: str) -> tuple[Embedding, Circumstances] | None:
-        """Return what was stored under a key, or None."""
-        row = self._db.execute("SELECT * FROM heard WHERE key = ?", (key,)).fetchone()
+    def embedding(self, key: str, encoder: str) -> Embedding | None:
+        """Return the embedding stored under a key, or None. ``encoder``: the hash that it is bound to."""
+        row = self._db.execute("SELECT * FROM embeddings WHERE key = ?", (key,)).fetchone()
         if row is None:
             return None
         vector = np.frombuffer(row[1], np.float32)
         windows = np.frombuffer(row[2], np.float32).reshape(-1, len(vector))
-        return Embedding(vector, windows, row[3], encoder, row[4]), Circumstances(*row[5:])
+        return Embedding(vector, windows, row[3], encoder, row[4])
 
-    def put(self, key: str, embedding: Embedding, circumstances: Circumstances) -> None:
-        """Store a pair; it is on disk after ``commit``."""
-        c = circumstances
+    def put_embedding(self, key: str, embedding: Embedding) -> None:
+        """Store an embedding; it is on disk after ``commit``."""
+        vector = np.asarray(embedding.vector, np.float32).tobytes()
+        windows = np.asarray(embedding.windows, np.float32).tobytes()
         self._db.execute(
-            "INSERT OR REPLACE INTO heard VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                key,
-                np.asarray(embedding.vector, np.float32).tobytes(),
-                np.asarray(embedding.windows, np.float32).tobytes(),
-                float(embedding.seconds),
-                embedding.speech_probability,
-                c.speech_seconds,
-                c.snr_db,
-                c.level_dbfs,
-                c.peak_dbfs,
-                c.clipped_fraction,
-            ),
+            "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?, ?, ?)",
+            (key, vector, windows, float(embedding.seconds), embedding.speech_probability),
+        )
+
+    def circumstances(self, key: str) -> Circumstances | None:
+        """Return the circumstances stored under a key, or None."""
+        row = self._db.execute("SELECT * FROM circumstances WHERE key = ?", (key,)).fetchone()
+        return None if row is None else Circumstances(*row[1:])
+
+    def put_circumstances(self, key: str, circumstances: Circumstances) -> None:
+        """Store circumstances; they are on disk after ``commit``."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO circumstances VALUES (?, ?, ?, ?, ?, ?)", (key, *astuple(circumstances))
         )
 
     def commit(self) -> None:

@@ -213,8 +213,8 @@ def test_gain_changes_the_level_and_not_what_is_said(ear):
     embedder = Embedder(Bundle(ear), trials.Audio(ASSETS))
     side = trials.parse_side("clip-1-ada.ogg")
     plain, soft = embedder.hear(side), embedder.hear(side, -12.0)
-    assert soft.circumstances[0].level_dbfs == pytest.approx(plain.circumstances[0].level_dbfs - 12, abs=0.5)
-    assert soft.circumstances[0].snr_db == pytest.approx(plain.circumstances[0].snr_db, abs=2)
+    assert soft.circumstances[0].level_dbfs == pytest.approx(plain.circumstances[0].level_dbfs - 12, abs=1.5)
+    assert soft.circumstances[0].snr_db == pytest.approx(plain.circumstances[0].snr_db, abs=3)
     assert soft.vector @ plain.vector > 0.99
 
 
