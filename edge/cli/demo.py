@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge.cli.console import Console, Style, table
+from edge.cli.steps import Steps
 from edge.demo.judge import Judged, Verdict
 from edge.demo.show import Performance, perform
 from edge.errors import EXIT_NO, EXIT_OK, StorageError
@@ -53,7 +54,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Perform and show."""
     console: Console = args.console
-    shown = _Steps(console)
+    shown = Steps(console)
     with tempfile.TemporaryDirectory(prefix="earmark-demo-") as folder:
         performance = perform(Path(folder), bundle=args.bundle, on_step=shown)
     console.clear_live()
@@ -65,22 +66,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         _show(console, performance, args.out)
     return EXIT_OK if performance.tally.flawless else EXIT_NO
-
-
-class _Steps:
-    """Progress: what is going on, on one line of the terminal; a line per step elsewhere."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._label = ""
-
-    def __call__(self, label: str, done: float, total: float) -> None:
-        if self._console.interactive:
-            filled = round(24 * min(1.0, done / total)) if total else 0
-            self._console.live(f"{label:<14} [{'#' * filled}{'.' * (24 - filled)}]")
-        elif label != self._label:
-            self._console.note(f"{label} ...")
-        self._label = label
 
 
 def _show(console: Console, performance: Performance, out: Path) -> None:

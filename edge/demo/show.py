@@ -66,7 +66,7 @@ def perform(folder: Path, *, bundle: str = "accurate", on_step: OnStep = lambda 
         audio=replace(settings.audio, source=str(play.stream)),
     )
     models = open_bundle(bundle, settings.models)
-    enrolled = _enrol(play.actors, models, settings, folder, on_step)
+    enrolled = enrol(play.actors, models, settings, folder, on_step)
     with DemoBroker() as port:
         settings = replace(settings, mqtt=replace(settings.mqtt, port=port))
         with Subscriber("127.0.0.1", port, "earmark/#", "homeassistant/#") as subscriber:
@@ -93,8 +93,8 @@ def perform(folder: Path, *, bundle: str = "accurate", on_step: OnStep = lambda 
     )
 
 
-def _enrol(
-    actors: tuple[Actor, ...], models: Bundle, settings: Settings, folder: Path, on_step: OnStep
+def enrol(
+    actors: tuple[Actor, ...], models: Bundle, settings: Settings, folder: Path, on_step: OnStep = lambda *_: None
 ) -> dict[str, int]:
     """Enrol the actors from their clips by the same rules as everybody; gives name -> clips kept."""
     kept: dict[str, int] = {}
