@@ -1,15 +1,20 @@
 """The topic tree: exactly these topics, each with its QoS and retain flag, and what counts as a command."""
 
+import json
 import math
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from edge.errors import SettingsError, UsageError
+from edge.events import schema
 from edge.mqtt import Command, Topics
 from edge.mqtt.backoff import Backoff
-from edge.mqtt.topics import ROUTES
+from edge.mqtt.topics import ROUTES, SETTINGS
 from edge.records import Message
 
 KITCHEN = Topics("earmark", "kitchen")
@@ -116,3 +121,33 @@ def test_delays_are_uniform_below_a_bound_that_doubles_up_to_the_cap(cap: float,
         assert math.isclose(backoff.next(), draw * min(cap, 2.0**attempt))
     backoff.reset()
     assert backoff.bound == min(cap, 1.0)
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "mqtt.md"
+
+
+def documented() -> dict[str, tuple[int, bool, str]]:
+    """Path below the node -> (QoS, retained, example), as docs/mqtt.md has it."""
+    pattern = r"^### `earmark/<node>/(\S+)`\n\nQoS ([01]), (not )?retained\..*?```\w+\n(.*?)\n```"
+    found = re.findall(pattern, DOCS.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return {re.sub("<(pid|name)>", "{}", path): (int(qos), not absent, example) for path, qos, absent, example in found}
+
+
+def test_every_topic_is_documented_with_its_qos_its_retain_flag_and_a_valid_example() -> None:
+    found = documented()
+    assert {path: (qos, kept) for path, (qos, kept, _) in found.items()} == {
+        route.path: (route.qos, route.retain) for route in ROUTES.values()
+    }
+    for route in ROUTES.values():
+        example = found[route.path][2]
+        if route.schema:
+            Draft202012Validator(schema(route.schema)).validate(json.loads(example))
+        else:
+            assert re.fullmatch(r"\w+", example)
+
+
+def test_every_command_is_documented_with_its_values() -> None:
+    text = DOCS.read_text("utf-8")
+    for name, values in SETTINGS.items():
+        row = next(line for line in text.splitlines() if line.startswith(f"| `earmark/<node>/cfg/{name}/set`"))
+        assert all(f"`{value}`" in row for value in values)
