@@ -53,7 +53,6 @@ def open_source(
     encoding: Encoding = "s16le",
     realtime: bool = False,
     clock: Clock | None = None,
-    reconnect: bool = False,
     on_problem: Callable[[str | None], None] | None = None,
     stdin: BinaryIO | None = None,
 ) -> AudioSource:
@@ -61,8 +60,8 @@ def open_source(
 
     ``settings`` gives block size, watchdog and the device behind a plain ``mic``; None: the defaults. ``rate``: hertz
     of the microphone, or of raw samples on standard input. ``channels`` and ``encoding``: of raw samples. ``realtime``
-    and ``clock``: give files at the speed of speech. ``reconnect``: a microphone that is tried again for ever and
-    reports to ``on_problem``. Nothing is opened before ``blocks``. Raises ``UsageError`` for a rate, channel count or
+    and ``clock``: give files at the speed of speech. ``on_problem``: makes a microphone that is tried again for ever
+    and reports to it (see ``ReconnectingMicrophone``). Nothing is opened before ``blocks``. Raises ``UsageError`` for a rate, channel count or
     encoding that makes no sense.
     """
     if settings is None:
@@ -74,7 +73,7 @@ def open_source(
         microphone = MicrophoneSource(
             device or settings.device or None, rate, settings.block_ms, settings.watchdog_seconds
         )
-        return ReconnectingMicrophone(microphone, on_problem) if reconnect else microphone
+        return ReconnectingMicrophone(microphone, on_problem) if on_problem else microphone
     if text == "-":
         return PcmSource(stdin, rate or SAMPLE_RATE, channels, encoding, block_ms=settings.block_ms)
     path = Path(text).expanduser()

@@ -71,6 +71,8 @@ def call(
             if future.cancel():
                 raise _no_answer() from None
             return future.result()  # it came at the last moment
+        finally:
+            future.cancel()  # after Ctrl-C too, what still comes goes to discard
 
 
 def open_portaudio() -> Any:

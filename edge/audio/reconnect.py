@@ -26,8 +26,9 @@ class ReconnectingMicrophone:
     """Wraps a ``MicrophoneSource`` and never gives up on it.
 
     ``on_problem``: called from the thread that iterates, with a sentence when the microphone fails (again when the
-    reason changes) and with None when it delivers again. Retries come after ``first_retry_seconds``, then ever later up
-    to ``longest_retry_seconds``. The first block after a gap has ``dropped`` set to the time that passed.
+    reason changes) and with None when it delivers again; without it the log gets these. Retries come after
+    ``first_retry_seconds``, then ever later up to ``longest_retry_seconds``. The first block after a gap has ``dropped``
+    set to the time that passed.
     """
 
     def __init__(
@@ -132,9 +133,8 @@ class ReconnectingMicrophone:
             return
         if problem is None:
             self.reopenings += 1
-            _log.info("%s delivers sound again", self.name)
-        else:
-            _log.warning("%s", problem)
         self.problem = problem
         if self._on_problem:
             self._on_problem(problem)
+        else:
+            _log.warning("%s", problem or f"{self.name} delivers sound again")

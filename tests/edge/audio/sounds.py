@@ -1,8 +1,11 @@
 """Made-up sounds that are known at every moment, so that any sampling of them can be compared with any other."""
 
+from functools import cache
+
 import numpy as np
 
 
+@cache
 def voice(rate: int = 16_000, seconds: float = 1.5, seed: int = 1) -> np.ndarray:
     """Harmonics of a gliding pitch under a syllable rhythm, all below 3.3 kHz: float64 ``(rate * seconds,)``.
 
@@ -17,7 +20,9 @@ def voice(rate: int = 16_000, seconds: float = 1.5, seed: int = 1) -> np.ndarray
     tone = (strength[:, None] * np.sin(2 * np.pi * partials[:, None] * turns + phase[:, None])).sum(axis=0)
     rhythm = 0.55 + 0.45 * np.sin(2 * np.pi * 3.3 * at + 1.0)
     fade = np.minimum(1, np.minimum(at, seconds - at) / 0.05)
-    return 0.09 * tone * rhythm * fade
+    sound = 0.09 * tone * rhythm * fade
+    sound.setflags(write=False)
+    return sound
 
 
 def likeness(heard: np.ndarray, meant: np.ndarray) -> float:

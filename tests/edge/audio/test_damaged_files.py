@@ -145,7 +145,7 @@ def test_a_rate_that_nobody_records_at(tmp_path: Path) -> None:
     assert "2000 Hz is outside 4000 to 192000 Hz" in complaint(tmp_path / "slow.wav")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), kind=st.sampled_from(["WAV", "FLAC", "OGG"]))
 def test_random_damage_gives_sound_or_a_sentence(tmp_path: Path, data: st.DataObject, kind: str) -> None:
     content = encoded(tmp_path, kind, {"OGG": "VORBIS"}.get(kind, "PCM_16"), seconds=0.5)

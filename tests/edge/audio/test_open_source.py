@@ -45,8 +45,8 @@ def test_settings_name_the_device_of_a_plain_mic() -> None:
     assert open_source("mic:other", settings).name == "mic:other"
 
 
-def test_a_microphone_that_comes_back_on_request() -> None:
-    source = open_source("mic:usb", reconnect=True)
+def test_whoever_wants_to_hear_of_problems_gets_a_microphone_that_comes_back() -> None:
+    source = open_source("mic:usb", on_problem=lambda problem: None)
     assert isinstance(source, ReconnectingMicrophone)
     assert (source.name, source.live) == ("mic:usb", True)
 

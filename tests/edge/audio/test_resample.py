@@ -31,7 +31,7 @@ def test_a_sample_is_the_sound_at_its_moment(rate: int) -> None:
     assert np.abs(resample(tone, rate) - expected)[1_000:-1_000].max() < 2e-3
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     rate=st.one_of(st.sampled_from(COMMON + UNUSUAL), st.integers(LOWEST_RATE, HIGHEST_RATE)),
     count=st.integers(0, 6_000),

@@ -77,7 +77,7 @@ def test_a_wav_of_unknown_size_goes_on_to_the_end(size: int) -> None:
     assert len(heard(PcmSource(io.BytesIO(data)))) == len(voice())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 9_000), min_size=1, max_size=12), header=st.booleans(), block_ms=st.integers(1, 300)
 )
