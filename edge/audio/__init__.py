@@ -61,8 +61,8 @@ def open_source(
     ``settings`` gives block size, watchdog and the device behind a plain ``mic``; None: the defaults. ``rate``: hertz
     of the microphone, or of raw samples on standard input. ``channels`` and ``encoding``: of raw samples. ``realtime``
     and ``clock``: give files at the speed of speech. ``on_problem``: makes a microphone that is tried again for ever
-    and reports to it (see ``ReconnectingMicrophone``). Nothing is opened before ``blocks``. Raises ``UsageError`` for a rate, channel count or
-    encoding that makes no sense.
+    and reports to it (see ``ReconnectingMicrophone``). Nothing is opened before ``blocks``. Raises ``UsageError`` for a
+    rate, channel count or encoding that makes no sense.
     """
     if settings is None:
         from edge.settings import Audio

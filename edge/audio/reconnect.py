@@ -27,8 +27,8 @@ class ReconnectingMicrophone:
 
     ``on_problem``: called from the thread that iterates, with a sentence when the microphone fails (again when the
     reason changes) and with None when it delivers again; without it the log gets these. Retries come after
-    ``first_retry_seconds``, then ever later up to ``longest_retry_seconds``. The first block after a gap has ``dropped``
-    set to the time that passed.
+    ``first_retry_seconds``, then ever later up to ``longest_retry_seconds``. The first block after a gap has
+    ``dropped`` set to the time that passed.
     """
 
     def __init__(
