@@ -7,7 +7,6 @@ cannot hang us; two calls never run at the same time, since PortAudio allows onl
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -82,7 +81,7 @@ def open_portaudio() -> Any:
     ``MicrophoneSetupError`` where PyAudio is not installed, ``MicrophoneError`` where PortAudio does not start.
     """
     try:
-        pyaudio = importlib.import_module("pyaudio")
+        import pyaudio
     except ImportError as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == "pyaudio"
         cause = "PyAudio is not installed" if missing else f"PyAudio cannot be loaded ({error})"
