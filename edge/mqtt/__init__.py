@@ -1,7 +1,7 @@
 """MQTT: the topic tree, and the publisher that drains the outbox.
 
-Takes: messages. Gives: deliveries to the broker. Must hold: paho is imported in ``connection`` only, and only when a
-connection is made; a message is forgotten only after the broker's acknowledgement.
+Takes: messages. Gives: deliveries to the broker. Must hold: paho is imported only when a connection is made; a
+message is forgotten only after the broker's acknowledgement.
 """
 
 from edge.mqtt.publisher import Publisher

@@ -1,4 +1,4 @@
-"""One connection to the broker, from CONNECT to its end; the only place that imports paho.
+"""One connection of the publisher, from CONNECT to its end; the only place in it that imports paho.
 
 Takes: settings, credentials, a last will. Gives: what was acknowledged, what was received, and ``BrokerError`` when
 it ends. Must hold: no thread and no memory of its own. paho keeps unacknowledged messages and sends them again by

@@ -217,7 +217,9 @@ class Publisher:
             self._open(connection)
             if not self._stopping.is_set():
                 self._outbox.take_back()
-                session = Session(connection, self._topics, self._outbox, self._volatile, _WINDOW)
+                session = Session(
+                    connection, self._topics, self._outbox, self._volatile, window=_WINDOW, clock=self._clock
+                )
                 session.greet()
                 self._begin(connection, session)
                 self._deliver(connection, session)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 from edge.errors import BrokerError
 from edge.mqtt.connection import Connection, Settled
@@ -17,7 +18,10 @@ from edge.mqtt.problems import TEMPORARY_REFUSALS, publish_refused
 from edge.mqtt.topics import Topics
 from edge.mqtt.volatile import Volatile
 from edge.outbox import Outbox
-from edge.records import Message
+from edge.records import Clock, Message
+
+_PATIENCE_SECONDS: Final = 60.0
+"""How long the broker may leave everything unacknowledged before the connection is given up for a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,10 @@ class _Sent:
 class Session:
     """One connection's conversation; driven by one thread."""
 
-    def __init__(self, connection: Connection, topics: Topics, outbox: Outbox, volatile: Volatile, window: int) -> None:
+    def __init__(
+        self, connection: Connection, topics: Topics, outbox: Outbox, volatile: Volatile, *, window: int, clock: Clock
+    ) -> None:
+        self._clock = clock
         self._connection = connection
         self._topics = topics
         self._outbox = outbox
@@ -42,6 +49,7 @@ class Session:
         self._sent: dict[int, _Sent] = {}
         self._cursor = 0
         self._filling = False
+        self._progress = clock.monotonic()
 
     @property
     def idle(self) -> bool:
@@ -71,9 +79,10 @@ class Session:
 
     def settle(self) -> list[BrokerError]:
         """Tell the outbox what the broker has taken; gives what it refused. Raises ``BrokerError`` where the broker
-        refuses for now only, so that a later connection tries again.
+        refuses for now only, or is silent for too long, so that a later connection tries again.
         """
         answers, self._connection.settled = self._connection.settled, []
+        self._check_progress(bool(answers))
         taken: list[int] = []
         refusals: list[BrokerError] = []
         passing: BrokerError | None = None
@@ -92,6 +101,16 @@ class Session:
         if passing is not None:
             raise passing
         return refusals
+
+    def _check_progress(self, answered: bool) -> None:
+        """A broker that forgets acknowledgements would fill the window and block the queue for ever."""
+        now = self._clock.monotonic()
+        if answered or not self._sent:
+            self._progress = now
+        elif now - self._progress > _PATIENCE_SECONDS:
+            raise BrokerError(
+                f"The broker takes messages but has acknowledged none for {_PATIENCE_SECONDS:.0f} s", "See its log."
+            )
 
     def _refuse(self, sent: _Sent, answer: Settled) -> BrokerError:
         if sent.ident is not None:

@@ -4,8 +4,10 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,12 +15,13 @@ import psutil
 import pytest
 from jsonschema import Draft202012Validator
 
+from edge.clock import ManualClock
 from edge.events import schema
 from edge.mqtt import Publisher, Topics
 from edge.outbox import Outbox
 from edge.records import Message
 from edge.settings import Mqtt
-from tests.broker import Listener, Mosquitto, free_port, wait_for
+from tests.broker import HOST, Listener, Mosquitto, free_port, wait_for
 from tests.edge.test_events import decision, maker, result
 from tests.edge.test_outbox import full_disk
 
@@ -182,6 +185,48 @@ def test_a_broker_that_stops_answering_without_hanging_up_is_noticed(tmp_path: P
         assert publisher.wait_until_drained(20)
         publisher.stop(10)
     broker.stop()
+
+
+class Absorber(threading.Thread):
+    """A broker that accepts everybody, takes everything and acknowledges nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.server = socket.create_server((HOST, 0))
+        self.connections = 0
+
+    def run(self) -> None:
+        while True:
+            try:
+                peer, _ = self.server.accept()
+            except OSError:
+                return
+            self.connections += 1
+            peer.recv(4096)
+            # CONNACK, accepted.
+            peer.sendall(b"\x20\x02\x00\x00")
+            while peer.recv(4096):
+                pass
+            peer.close()
+
+
+def test_a_broker_that_never_acknowledges_does_not_block_the_queue_for_ever(tmp_path: Path, caplog) -> None:
+    """The clock is ours; nothing is lost."""
+    absorber, clock = Absorber(), ManualClock()
+    absorber.start()
+    section = Mqtt(port=absorber.server.getsockname()[1], keepalive_seconds=2, reconnect_max_seconds=0.1)
+    with Outbox(tmp_path / "outbox.sqlite") as outbox:
+        publisher = Publisher(section, KITCHEN, outbox, clock=clock)
+        publisher.start()
+        publisher.publish(utterance(1))
+        wait_for(lambda: publisher.connected, "connected")
+        while absorber.connections < 2:
+            clock.advance(20)
+            time.sleep(0.05)
+        assert "has acknowledged none for 60 s" in caplog.text
+        absorber.server.close()
+        publisher.stop(10)
+        assert utterance(1) in [message for _, message in outbox.pending()]
 
 
 def test_many_failed_attempts_leave_no_descriptor_and_no_thread_behind(tmp_path: Path) -> None:
