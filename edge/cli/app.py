@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import logging
 import os
 import sys
 import traceback
@@ -99,7 +100,16 @@ def _run(command: registry.Command, args: argparse.Namespace, rest: list[str]) -
     # Intermixed: `enroll Ada --add clip.wav` is what people type, and plain argparse refuses it.
     parser.parse_intermixed_args(rest, namespace=args)
     args.console = _console(args)
+    _log_to_nobody(args.debug)
     return module.run(args)
+
+
+def _log_to_nobody(debug: bool) -> None:
+    """What a command has to say it prints; without this, warnings of the rooms would appear twice."""
+    if debug:
+        logging.basicConfig(level=logging.DEBUG)
+    elif not logging.getLogger("edge").handlers:
+        logging.getLogger("edge").addHandler(logging.NullHandler())
 
 
 def _console(args: argparse.Namespace) -> Console:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Final, NoReturn, get_args
+from typing import Final, NoReturn
 
 from edge.errors import UsageError
-from edge.records import Profile
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,6 +40,9 @@ def seconds(text: str) -> float:
     return value
 
 
+PROFILES: Final = ("relaxed", "balanced", "strict")
+"""``records.Profile``, whose module would load numpy only to show the help."""
+
 VALUED: Final = frozenset({"--config", "--state", "--bundle", "--profile"})
 """The shared options that take a value."""
 
@@ -69,6 +71,6 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--bundle", metavar="NAME", help="model: the name of an installed bundle, or a path")
     group.add_argument(
         "--profile",
-        choices=get_args(Profile),
+        choices=PROFILES,
         help="share of strangers that may pass: relaxed 1 %%, balanced 0.3 %%, strict 0.1 %%",
     )

@@ -112,9 +112,9 @@ def run(args: argparse.Namespace) -> int:
             for text in files:
                 player.play(text)
                 bar.advance(1, printable(text))
-    if not tally.files:
-        raise UsageError("None of the sources can be read", "Name audio files, or folders that hold some.")
-    _summarise(console, tally, truth)
+        if not tally.files:
+            raise UsageError("None of the sources can be read", "Name audio files, or folders that hold some.")
+        _summarise(console, tally, truth)
     return EXIT_OK
 
 
