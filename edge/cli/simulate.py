@@ -136,7 +136,8 @@ class _Log:
         style = _STYLES.get(event.event_type, "bold")
         who = event.speaker if event.event_type == "identified" else "-"
         probability = f"{event.probability:.2f}" if event.probability is not None else "-"
-        why = ", ".join(filter(None, [(event.reason or "").replace("_", " "), *event.flags]))
+        words = [event.reason or "", *(flag for flag in event.flags if flag != event.reason)]
+        why = ", ".join(word.replace("_", " ") for word in words if word)
         line = (
             f"{event.at_s or 0:8.1f} s  {event.event_type:<10}  {printable(who):<16}  {probability:>4}  "
             f"{event.speech_s or 0:5.1f} s  {event.snr_db or 0:4.0f} dB  {why}"

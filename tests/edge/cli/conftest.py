@@ -1,4 +1,4 @@
-"""Fixtures of the commands: a bundle, a state folder with Ada and Ben, and a way to run ``earmark`` as a person would."""
+"""Fixtures of the commands: a bundle, a state folder with Ada and Ben, ``earmark`` as a person would run it."""
 
 from __future__ import annotations
 

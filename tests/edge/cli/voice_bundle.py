@@ -1,7 +1,7 @@
 """A bundle that tells the voices of the demo apart, made from the demo's own clips in a second.
 
-Feature statistics and a whitening head, no network: what is tested is what the commands do with a bundle that works, and
-not how good a bundle is.
+Feature statistics and a whitening head, no network: what is tested is what the commands do with a bundle that works,
+and not how good a bundle is.
 """
 
 from __future__ import annotations
