@@ -131,7 +131,8 @@ def against_reference(bundle: Bundle) -> dict[str, Any]:
     """Our front-end and python_speech_features side by side, alternating, in a process of their own.
 
     Gives ``reference`` and ``ours`` (CPU-ms per second of audio) and ``speedup`` (median of the ratios), or
-    ``missing``: why there is no comparison. A process of its own, because the reference needs scipy and this one must not load it.
+    ``missing``: why there is no comparison. A process of its own, because the reference needs scipy and this one must
+    not load it.
     """
     spec = json.dumps(bundle.spec.to_json())
     environment = dict(os.environ) | {"OPENBLAS_NUM_THREADS": "1"}
