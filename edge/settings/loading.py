@@ -26,6 +26,9 @@ ENVIRONMENT: Final[dict[str, str]] = {
     "EARMARK_STATE": "State folder; `--state` wins over it.",
     "EARMARK_BUNDLES": "Folders, with `:` between, in which bundles are looked for by name.",
     "EARMARK_SPEECH": "Folder with speech for the tests that need real recordings.",
+    "EARMARK_TRIALS": "Folder with trial lists for the tests that need them.",
+    "EARMARK_CAMPP_CHECKPOINT": "Weights of CAM++ for the tests that compare with it.",
+    "EARMARK_CAMPP_ORACLE": "What CAM++ gave elsewhere, for the same tests.",
 }
 """Variables that are no settings, and what each is for. Any other ``EARMARK_`` variable must be
 ``EARMARK_SECTION__KEY``."""
