@@ -117,6 +117,6 @@ def _tolerate(stream: TextIO) -> None:
 
 def _columns() -> int:
     try:
-        return max(20, os.get_terminal_size(sys.stderr.fileno()).columns)
+        return max(20, os.get_terminal_size(sys.stderr.fileno()).columns or 80)
     except (OSError, ValueError):
         return 80
