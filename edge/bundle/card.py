@@ -100,7 +100,7 @@ def parse_card(data: bytes) -> Card:
     schema = raw.get("schema")
     if schema != SCHEMA or isinstance(schema, bool):
         raise BundleError(
-            f"the bundle's card has schema {schema!r}, and this program knows {SCHEMA}",
+            f"its card has schema {schema!r}, and this program knows {SCHEMA}",
             "Update Earmark, or get a bundle made for this version.",
         )
     name = _text(raw, "name")
@@ -159,7 +159,7 @@ def _json(data: bytes) -> dict[str, Any]:
 
 
 def _refuse(what: str) -> BundleError:
-    return BundleError(f"the bundle's card: {what}", _REMEDY)
+    return BundleError(f"its card: {what}", _REMEDY)
 
 
 def _text(raw: Mapping[str, Any], key: str) -> str:

@@ -42,10 +42,12 @@ def open_bundle(
     """
     path = locate(name, directories)
     models = models or Models()
-    card, contents = read_bundle(path)
     try:
+        card, contents = read_bundle(path)
         return Bundle(path, card, contents, threads=models.threads, reference=models.reference_kernels, prefer=prefer)
     except BundleError as error:
+        if str(path) in error.cause:
+            raise
         raise BundleError(f"the bundle {path}: {error.cause}", error.remedy) from error
 
 

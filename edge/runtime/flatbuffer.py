@@ -25,7 +25,7 @@ _VERSION, _OPERATOR_CODES, _SUBGRAPHS, _BUFFERS = 0, 1, 2, 4
 # SubGraph
 _TENSORS, _INPUTS, _OUTPUTS, _OPERATORS = 0, 1, 2, 3
 # Tensor
-_SHAPE, _TYPE, _BUFFER, _NAME, _QUANTIZATION = 0, 1, 2, 3, 4
+_SHAPE, _TYPE, _BUFFER, _NAME, _QUANTIZATION, _SPARSITY = 0, 1, 2, 3, 4, 6
 # Operator
 _OPCODE_INDEX, _OP_INPUTS, _OP_OUTPUTS, _OPTIONS, _CUSTOM_OPTIONS = 0, 1, 2, 4, 5
 # QuantizationParameters: vectors of min, max, scale (float32) and zero_point (int64)
@@ -194,7 +194,7 @@ def _check_tensor(tensor: _Table, lengths: list[int]) -> None:
     buffer = tensor.number(_BUFFER)
     if buffer >= len(lengths):
         raise _Fault("a tensor's data does not exist")
-    width = _TYPE_BYTES.get(tensor.byte(_TYPE))
+    width = None if tensor.field(_SPARSITY) else _TYPE_BYTES.get(tensor.byte(_TYPE))
     if lengths[buffer] and width and lengths[buffer] != prod(shape) * width:
         raise _Fault("a tensor's data does not fit its shape")
     place = tensor.field(_QUANTIZATION)

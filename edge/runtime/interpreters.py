@@ -12,6 +12,7 @@ import os
 import platform
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ Preference = Literal["auto", "litert", "tflite"]
 LITERT_LINE: Final = 'pip install "ai-edge-litert>=2.1"'
 TFLITE_LINE: Final = 'pip install tflite-runtime==2.14.0 "numpy<2"'
 _CHATTER: Final = b"INFO: Created TensorFlow Lite XNNPACK delegate"
+_STDERR: Final = threading.Lock()
+"""Two threads that redirect the standard error at once would leave it redirected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +109,23 @@ def quiet_stderr() -> Iterator[None]:
     """Keep one harmless line of C++ off the standard error; everything else still arrives there, at the end of the
     block.
     """
-    try:
-        sys.stderr.flush()
-        saved = os.dup(2)
-    except (OSError, ValueError, AttributeError):  # closed, as in some services: nothing to keep clean
-        yield
-        return
-    try:
-        with tempfile.TemporaryFile() as caught:
-            os.dup2(caught.fileno(), 2)
-            try:
-                yield
-            finally:
-                os.dup2(saved, 2)
-                caught.seek(0)
-                kept = b"".join(line for line in caught if not line.startswith(_CHATTER))
-                if kept:
-                    os.write(saved, kept)
-    finally:
-        os.close(saved)
+    with _STDERR:
+        try:
+            sys.stderr.flush()
+            saved = os.dup(2)
+        except (OSError, ValueError, AttributeError):  # closed, as in some services: nothing to keep clean
+            yield
+            return
+        try:
+            with tempfile.TemporaryFile() as caught:
+                os.dup2(caught.fileno(), 2)
+                try:
+                    yield
+                finally:
+                    os.dup2(saved, 2)
+                    caught.seek(0)
+                    kept = b"".join(line for line in caught if not line.startswith(_CHATTER))
+                    if kept:
+                        os.write(saved, kept)
+        finally:
+            os.close(saved)

@@ -149,7 +149,7 @@ def test_a_feature_spec_without_a_key_is_refused(folder):
 )
 def test_a_card_that_is_no_json_is_refused(folder, text):
     (folder / "card.json").write_text(text, encoding="latin-1")
-    assert "the bundle's card" in refusal(folder)
+    assert f"the bundle {folder}: its card: " in refusal(folder)
 
 
 def test_a_huge_card_is_refused(folder):

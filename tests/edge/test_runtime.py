@@ -271,6 +271,16 @@ def test_the_standard_error_stays_clean(capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_threads_that_load_at_once_leave_the_standard_error_as_it_was(capfd):
+    threads = [threading.Thread(target=Network, args=(DENSE,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    os.write(2, b"still here\n")
+    assert capfd.readouterr().err == "still here\n"
+
+
 def test_other_lines_on_the_standard_error_are_kept(capfd):
     with interpreters.quiet_stderr():
         os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\nERROR: something real\n")
