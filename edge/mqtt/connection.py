@@ -56,8 +56,8 @@ class Connection:
         client_id: must be unique at the broker.
         password: for ``mqtt.username``, None for none.
         context: for TLS, None for a plain connection.
-        will: published by the broker when this connection ends without a goodbye.
-        window: messages that may wait for their acknowledgement at the same time.
+        will: published by the broker when this connection ends without a goodbye; None for nothing.
+        window: messages that may wait for their acknowledgement at the same time; a broker may allow fewer.
         wake: interrupts ``step`` from another thread.
     """
 
@@ -68,12 +68,13 @@ class Connection:
         *,
         password: Secret | None,
         context: ssl.SSLContext | None,
-        will: Message,
+        will: Message | None,
         window: int,
         wake: Wake,
     ) -> None:
         self._mqtt = mqtt
         self._wake = wake
+        self.window = window
         self._connack: ReasonCode | None = None
         self._lost: ReasonCode | None = None
         self._subscribing: dict[int, str] = {}
@@ -91,7 +92,8 @@ class Connection:
         )
         self._client.max_inflight_messages_set(window)
         self._client.max_queued_messages_set(0)
-        self._client.will_set(will.topic, will.payload, will.qos, will.retain)
+        if will is not None:
+            self._client.will_set(will.topic, will.payload, will.qos, will.retain)
         if mqtt.username:
             self._client.username_pw_set(mqtt.username, password.reveal() if password else None)
         if context is not None:
@@ -170,6 +172,11 @@ class Connection:
             if code == MQTTErrorCode.MQTT_ERR_SUCCESS and mid is not None:
                 self._subscribing[mid] = pattern
 
+    @property
+    def subscribing(self) -> bool:
+        """Whether the broker still owes an answer to a subscription."""
+        return bool(self._subscribing)
+
     def close(self) -> None:
         """Say goodbye, so that the last will is not published, and close."""
         self._client.disconnect()
@@ -199,6 +206,8 @@ class Connection:
         properties: Properties | None,
     ) -> None:
         self._connack = code
+        # MQTT 5: a broker ends the connection of a client that has more on the way than this.
+        self.window = min(self.window, getattr(properties, "ReceiveMaximum", self.window))
 
     def _on_disconnect(
         self,

@@ -217,9 +217,7 @@ class Publisher:
             self._open(connection)
             if not self._stopping.is_set():
                 self._outbox.take_back()
-                session = Session(
-                    connection, self._topics, self._outbox, self._volatile, window=_WINDOW, clock=self._clock
-                )
+                session = Session(connection, self._topics, self._outbox, self._volatile, self._clock)
                 session.greet()
                 self._begin(connection, session)
                 self._deliver(connection, session)
@@ -267,6 +265,7 @@ class Publisher:
                 self._settle(connection, session)
             self._receive(connection)
         self._say_goodbye(connection)
+        self._settle(connection, session)
 
     def _held(self) -> None:
         """The connection is a good one."""

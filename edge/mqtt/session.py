@@ -36,14 +36,13 @@ class Session:
     """One connection's conversation; driven by one thread."""
 
     def __init__(
-        self, connection: Connection, topics: Topics, outbox: Outbox, volatile: Volatile, *, window: int, clock: Clock
+        self, connection: Connection, topics: Topics, outbox: Outbox, volatile: Volatile, clock: Clock
     ) -> None:
         self._clock = clock
         self._connection = connection
         self._topics = topics
         self._outbox = outbox
         self._volatile = volatile
-        self._window = window
         self._greeting: deque[tuple[int | None, Message]] = deque()
         self._greeted: set[int] = set()
         self._sent: dict[int, _Sent] = {}
@@ -73,7 +72,7 @@ class Session:
     def fill(self) -> None:
         """Send as much as the window allows. Raises ``BrokerError`` or ``StorageError``."""
         self._filling = True
-        while len(self._sent) < self._window and (following := self._next()) is not None:
+        while len(self._sent) < self._connection.window and (following := self._next()) is not None:
             self._send(*following)
         self._filling = False
 

@@ -283,6 +283,18 @@ def test_a_subscription_that_the_broker_refuses_is_told(tmp_path: Path, start, p
         broker.stop()
 
 
+def test_a_broker_that_allows_few_messages_on_the_way_gets_few(tmp_path: Path, start) -> None:
+    """MQTT 5: it would end the connection of a client that sends more before it has answered."""
+    broker = Mosquitto(tmp_path, extra="max_inflight_messages 2\n").start()
+    try:
+        publisher = start(Mqtt(port=broker.port, protocol="5"))
+        publisher.publish(*(utterance(number) for number in range(200)))
+        assert publisher.wait_until_drained(20)
+        assert publisher.counters.connections == 1, broker.log[-2000:]
+    finally:
+        broker.stop()
+
+
 DEVICE = """
 import sys, time
 from edge.mqtt import Publisher, Topics
