@@ -66,9 +66,9 @@ PEOPLE: Final = {"Ada": ("1088", "female"), "Ben": ("26", "male")}
 """Invented first names for LibriSpeech readers 1088 and 26; the readers' own names are not used."""
 
 ENROL: Final = {
-    "Ada": (("134315-0002", 5.0), ("134315-0004", 4.0), ("134315-0012", 6.0), ("134315-0020", 4.5),
-            ("134315-0030", 5.5)),
-    "Ben": (("495-0005", 5.0), ("495-0004", 4.0), ("495-0012", 6.0), ("495-0032", 4.5), ("495-0064", 5.5)),
+    "Ada": (("134315-0002", 5.0), ("134315-0024", 4.0), ("134315-0034", 6.0), ("134315-0020", 5.5),
+            ("134315-0053", 5.5)),
+    "Ben": (("495-0005", 5.0), ("495-0054", 4.0), ("495-0077", 6.0), ("495-0028", 5.0), ("495-0086", 5.5)),
 }  # fmt: skip
 
 CLIPS: Final = (
@@ -84,9 +84,9 @@ CLIPS: Final = (
 
 SCENE: Final[tuple[Say | Pause | Noise, ...]] = (
     Pause(2.5),
-    Say("Ada", "1088", "134318-0007", 4.0),
+    Say("Ada", "1088", "134318-0008", 4.0),
     Pause(1.8),
-    Say("Ben", "26", "496-0005", 3.0),
+    Say("Ben", "26", "496-0008", 3.0),
     Pause(2.2),
     Say("stranger", "2416", "152139-0005", 4.0),
     Pause(6.0),
@@ -94,13 +94,13 @@ SCENE: Final[tuple[Say | Pause | Noise, ...]] = (
     Pause(1.6),
     Say("stranger", "2136", "5147-0006", 3.0),
     Pause(2.0),
-    Say("Ben", "26", "496-0007", 6.0),
+    Say("Ben", "26", "496-0024", 6.0),
     Pause(2.5),
     Noise("boiler"),
     Pause(8.0),
-    Say("Ben", "26", "496-0008", 4.0, snr_db=15.0),
+    Say("Ben", "26", "496-0005", 4.0, snr_db=15.0),
     Pause(2.5),
-    Say("stranger", "118", "47824-0006", 3.0, snr_db=12.0),
+    Say("stranger", "118", "47824-0057", 3.0, snr_db=12.0),
     Pause(2.5),
     Say("Ada", "1088", "134318-0010", 5.0, snr_db=12.0),
     Pause(2.0),
@@ -108,11 +108,11 @@ SCENE: Final[tuple[Say | Pause | Noise, ...]] = (
     Pause(3.0),
     Say("stranger", "118", "47824-0010", 2.5),
     Pause(1.8),
-    Say("Ada", "1088", "134318-0011", 7.0),
+    Say("Ada", "1088", "134318-0002", 7.0),
     Pause(2.0),
     Say("Ben", "26", "496-0016", 1.5),
     Pause(4.0),
-    Say("stranger", "4680", "16042-0005", 5.0, -28.0),
+    Say("stranger", "4680", "16042-0011", 5.0, -28.0),
     Pause(2.0),
     Noise("washing_machine"),
     Pause(9.0),
@@ -124,15 +124,15 @@ SCENE: Final[tuple[Say | Pause | Noise, ...]] = (
     Pause(2.0),
     Noise(),
     Pause(7.0),
-    Say("Ben", "26", "496-0013", 8.0, -30.0),
+    Say("Ben", "26", "496-0020", 8.0, -30.0),
     Pause(2.0),
-    Say("stranger", "2136", "5147-0010", 6.0),
+    Say("stranger", "2136", "5147-0002", 6.0),
     Pause(1.6),
     Say("Ada", "1088", "134318-0018", 1.5),
     Pause(2.4),
     Say("stranger", "2416", "152139-0008", 2.0),
     Pause(2.0),
-    Say("Ben", "26", "496-0015", 2.5),
+    Say("Ben", "26", "496-0007", 2.5),
     Pause(3.5),
 )
 """About three minutes of a household evening."""
