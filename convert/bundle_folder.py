@@ -7,9 +7,7 @@ the folder is replaced only when everything is written.
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import shutil
 import tempfile
 import zipfile
@@ -20,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge.bundle import seal
 from edge.errors import UsageError
 
 
@@ -42,19 +41,17 @@ def npy(value: npt.NDArray[Any]) -> bytes:
 def write_bundle(out: Path, card: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
     """Write ``files`` and ``card.json`` (with ``files`` filled in) to ``out``, replacing a bundle that was there.
 
-    Raises ``UsageError`` where ``out`` holds something else than a bundle.
+    Raises ``UsageError`` where ``out`` holds something else than a bundle, ``BundleError`` for an incomplete card.
     """
     if out.exists() and not (out / "card.json").is_file() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is there already and is no bundle", "Give --out a new folder")
-    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         fresh = Path(folder) / "bundle"
         fresh.mkdir(mode=0o755)
         for name, data in files.items():
             (fresh / name).write_bytes(data)
-        text = json.dumps({**card, "files": hashes}, indent=2, ensure_ascii=False)
-        (fresh / "card.json").write_text(text + "\n", encoding="utf-8")
+        seal(fresh, card)
         if out.exists():
             shutil.rmtree(out)
         fresh.rename(out)

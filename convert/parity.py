@@ -46,7 +46,10 @@ class Parity:
 def held_out_speech(
     folder: Path, recordings: Sequence[Recording], used: set[str], count: int, seed: int
 ) -> list[Float32]:
-    """Utterances of at most 6 seconds from ``train`` recordings that are not in ``used``, evenly over the sets."""
+    """Utterances of at most 6 seconds from ``train`` recordings that are not in ``used``, evenly over the sets.
+
+    Raises ``ConversionError`` where ``used`` leaves none.
+    """
     rng = np.random.default_rng((seed, 3))
     sets = sorted({r.set for r in recordings if r.split == "train"})
     found: list[Float32] = []
@@ -55,6 +58,8 @@ def held_out_speech(
         pool = [r for r in pool if r.path not in used]
         for index in rng.permutation(len(pool))[: -(-count // len(sets))]:
             found.append(read_speech(folder / pool[int(index)].path)[: 6 * SAMPLE_RATE])
+    if not found:
+        raise ConversionError("No training recording is left to compare int8 with float on", "Calibrate on fewer clips")
     return found
 
 

@@ -4,9 +4,24 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs the extra [train]")
 
+from convert import speech_head
 from convert.keras_graph import from_keras, to_keras
-from tests.convert.tiny import FRAMES, tiny_weights, tiny_windows
+from tests.convert.tiny import FRAMES, tiny_weights, tiny_windows, write_corpus
 from training.teachers.campp import campp_trunk
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    """A folder of made-up speech and noise with its manifest."""
+    folder = tmp_path_factory.mktemp("corpus")
+    write_corpus(folder)
+    return folder
+
+
+@pytest.fixture
+def few_sounds(monkeypatch):
+    """Nine made-up sounds of each kind instead of many."""
+    monkeypatch.setattr(speech_head, "SOUNDS_PER_KIND", 9)
 
 
 @pytest.fixture(scope="session")

@@ -145,7 +145,7 @@ def voice(seed: int, seconds: float, pitch_hz: float) -> np.ndarray:
     sound = sum(
         np.sin(k * phase)
         * (np.exp(-(((k * pitch - first) / 200) ** 2)) + 0.5 * np.exp(-(((k * pitch - second) / 300) ** 2)))
-        for k in range(1, 25)
+        for k in range(1, 14)
     )
     sound = sound * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * time)) + 1e-3 * rng.standard_normal(len(time))
     return (0.2 * sound / np.abs(sound).max()).astype(np.float32)
@@ -165,7 +165,7 @@ def write_corpus(folder: Path) -> None:
     for person in range(10):
         split, name = ("dev", "asc") if person >= 8 else ("train", "librispeech" if person < 4 else "asc")
         for take in range(4):
-            samples = voice(10 * person + take, 1.0 + 0.9 * take, 90 + 17 * person)
+            samples = voice(10 * person + take, 0.8 + 0.6 * take, 90 + 17 * person)
             add(f"{split}/{name}/s{person}/{take}.wav", samples, split, name, f"s{person}")
     rng = np.random.default_rng(5)
     for fold in range(1, 6):

@@ -1,0 +1,143 @@
+"""``earmark convert`` from a checkpoint and a folder of speech to a bundle that the edge opens."""
+
+import hashlib
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+import edge
+from convert import commands
+from convert.bundle_folder import npz, write_bundle
+from convert.clips import draw, write_clips
+from convert.recipe import RECIPES, read_recipe
+from edge.errors import BundleError, UsageError
+from tests.convert.tiny import tiny_weights, voice, write_checkpoint
+from tests.edge.small_bundles import card
+from training.corpus import read_manifest
+
+pytestmark = pytest.mark.training
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, corpus):
+    """A folder with corpus, checkpoint, recipe, calibration list and card."""
+    folder = tmp_path_factory.mktemp("convert")
+    (folder / "speech").symlink_to(corpus)
+    write_checkpoint(folder / "tiny.pt", tiny_weights())
+    write_clips(folder / "clips.tsv", draw(corpus, read_manifest(corpus), 0, {"librispeech": 8, "asc": 8}))
+    recipe = json.loads((RECIPES / "campplus.json").read_text()) | {
+        "name": "tiny",
+        "checkpoint_sha256": "",
+        "features": {"n_ceps": 0, "n_mels": 16, "n_fft": 512},
+        "calibration": "clips.tsv",
+        "calibration_sha256": hashlib.sha256((folder / "clips.tsv").read_bytes()).hexdigest(),
+        "parity_utterances": 6,
+    }
+    (folder / recipe["card"]).write_text((RECIPES / recipe["card"]).read_text())
+    (folder / "recipe.json").write_text(json.dumps(recipe))
+    return folder
+
+
+def arguments(place, **changes):
+    given = {"checkpoint": "tiny.pt", "speech": "speech", "out": "tiny", "recipe": "recipe.json"} | changes
+    return ["campplus", *(text for name, value in given.items() for text in (f"--{name}", str(place / value)))]
+
+
+def test_one_command_makes_a_bundle_that_the_edge_opens(place, capsys, few_sounds):
+    assert commands.convert([*arguments(place), "--json"]) == 0
+    said = capsys.readouterr()
+    report = json.loads(said.out)
+    assert report == json.loads((place / "tiny.report.json").read_text())
+    assert all(row["cosine_mean"] > 0.98 for row in report["parity"])
+    assert report["recipe"]["features"]["n_mels"] == 16
+    assert "window 16/16" in said.err
+    bundle = edge.open_bundle(place / "tiny")
+    assert bundle.cohort.shape == (8, 6)
+    for seed in range(3):
+        heard = bundle.analyse(voice(seed, 2.5, 140.0))
+        assert heard.vector.shape == (6,)
+        assert 0 <= heard.speech_probability <= 1
+    assert bundle.card["calibration"] == {}
+
+
+def test_the_shipped_recipe_can_be_read_and_its_list_is_the_one_it_pins():
+    recipe = read_recipe(RECIPES / "campplus.json")
+    assert recipe.spec.coefficients == 80
+    assert hashlib.sha256((RECIPES / recipe.calibration).read_bytes()).hexdigest() == recipe.calibration_sha256
+    assert json.loads((RECIPES / recipe.card).read_text())["licence"] == "Apache-2.0"
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        ({"checkpoint": "absent.pt"}, 2, "no checkpoint at"),
+        ({"speech": "absent"}, 2, "manifest.tsv"),
+        ({"recipe": "absent.json"}, 2, "recipe"),
+    ],
+)
+def test_what_is_missing_is_named(place, capsys, change, code, words):
+    assert commands.convert(arguments(place, **change)) == code
+    assert words in capsys.readouterr().err
+
+
+def test_another_calibration_list_than_the_pinned_one_is_refused(place, capsys):
+    recipe = json.loads((place / "recipe.json").read_text()) | {"calibration_sha256": "0" * 64}
+    (place / "other.json").write_text(json.dumps(recipe))
+    assert commands.convert(arguments(place, recipe="other.json")) == 1
+    assert "not the list that the recipe pins" in capsys.readouterr().err
+
+
+def test_another_checkpoint_than_the_pinned_one_is_refused(place, capsys):
+    recipe = json.loads((place / "recipe.json").read_text()) | {"checkpoint_sha256": "0" * 64}
+    (place / "other.json").write_text(json.dumps(recipe))
+    assert commands.convert(arguments(place, recipe="other.json")) == 1
+    assert "not the checkpoint that the recipe pins" in capsys.readouterr().err
+
+
+def test_a_missing_tensorflow_is_reported_with_the_line_that_installs_it(place, capsys, monkeypatch):
+    monkeypatch.setattr(commands, "find_spec", lambda name: None)
+    assert commands.convert(arguments(place)) == 5
+    assert "pip install 'earmark[train]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("change", [{"sseed": 1}, {"features": {"n_melts": 3}}])
+def test_a_recipe_with_an_unknown_key_is_refused_with_its_name(tmp_path, change):
+    values = json.loads((RECIPES / "campplus.json").read_text()) | change
+    (tmp_path / "r.json").write_text(json.dumps(values))
+    with pytest.raises(UsageError, match=r"sseed|n_melts"):
+        read_recipe(tmp_path / "r.json")
+
+
+def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
+    with pytest.raises(UsageError, match="no bundle"):
+        write_bundle(tmp_path / "photos", {}, {})
+    assert (tmp_path / "photos" / "cat.jpg").read_bytes() == b"cat"
+
+
+def test_a_bundle_is_replaced_whole_and_its_hashes_are_right(tmp_path):
+    files = {"encoder.int8.tflite": b"1", "head.npz": b"2", "cohort.npy": b"3"}
+    write_bundle(tmp_path / "b", card(), files | {"old.npz": b"4"})
+    write_bundle(tmp_path / "b", card(), files | {"head.npz": b"5"})
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == sorted([*files, "card.json"])
+    found = json.loads((tmp_path / "b" / "card.json").read_text())
+    assert found["files"]["head.npz"] == hashlib.sha256(b"5").hexdigest()
+
+
+def test_a_bundle_with_an_incomplete_card_is_not_written(tmp_path):
+    with pytest.raises(BundleError):
+        write_bundle(tmp_path / "b", {"name": "b"}, {})
+    assert not (tmp_path / "b").exists()
+
+
+def test_an_array_file_depends_on_its_arrays_alone():
+    arrays = {"kernel": np.ones((3, 2), np.float32), "bias": np.array(0.5, np.float32)}
+    with zipfile.ZipFile(io.BytesIO(npz(arrays))) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    with np.load(io.BytesIO(npz(arrays))) as found:
+        assert found["bias"].shape == ()
+        np.testing.assert_array_equal(found["kernel"], arrays["kernel"])
