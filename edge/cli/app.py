@@ -27,7 +27,7 @@ EXIT_PIPE: Final = 141
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Never raises, except for ``SystemExit`` from a command of another room."""
     words = list(sys.argv[1:] if argv is None else argv)
-    console = Console(json_output="--json" in words, no_colour="--no-colour" in words or "--no-color" in words)
+    console = Console(json_output=_wants_json(words), no_colour="--no-colour" in words or "--no-color" in words)
     debug = "--debug" in words
     try:
         code = _dispatch(words)
@@ -49,9 +49,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _unexpected(error, console, debug)
 
 
+def _wants_json(words: list[str]) -> bool:
+    """Whether an error is to be told as JSON. What ``--json`` means to a command of another room is its own affair."""
+    name = _split(words)[1]
+    ours = any(command.name == name for command in registry.BUILT_IN)
+    return "--json" in words and (ours or name not in registry.outside())
+
+
 def _dispatch(words: list[str]) -> int:
     before, name, rest = _split(words)
     top = options.Parser("earmark")
+    # What is not given must not hide the defaults of the command.
+    top.argument_default = argparse.SUPPRESS
     top.add_argument("--version", action="version", version=f"earmark {__version__}")
     for add in (options.add_output, options.add_place, options.add_model):
         add(top)
@@ -62,8 +71,7 @@ def _dispatch(words: list[str]) -> int:
         if name == "help" and rest:
             name, rest = rest[0], ["--help"]
         if name in {"", "help"}:
-            args.console = _console(args)
-            args.console.say(registry.overview())
+            Console().say(registry.overview())
             return EXIT_OK
         for command in registry.BUILT_IN:
             if command.name == name and command.exists():
@@ -99,6 +107,8 @@ def _run(command: registry.Command, args: argparse.Namespace, rest: list[str]) -
     options.add_output(parser)
     # Intermixed: `enroll Ada --add clip.wav` is what people type, and plain argparse refuses it.
     parser.parse_intermixed_args(rest, namespace=args)
+    for name in options.SHARED:
+        vars(args).setdefault(name, None)
     args.console = _console(args)
     _log_to_nobody(args.debug)
     return module.run(args)

@@ -43,8 +43,9 @@ def seconds(text: str) -> float:
 PROFILES: Final = ("relaxed", "balanced", "strict")
 """``records.Profile``, whose module would load numpy only to show the help."""
 
-VALUED: Final = frozenset({"--config", "--state", "--bundle", "--profile"})
-"""The shared options that take a value."""
+SHARED: Final = ("config", "state", "bundle", "profile")
+"""The shared options that take a value; None where a command does not know them."""
+VALUED: Final = frozenset(f"--{name}" for name in SHARED)
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

@@ -114,6 +114,23 @@ def test_the_profiles_of_the_options_are_those_of_the_records() -> None:
     assert get_args(Profile) == options.PROFILES
 
 
+def test_an_option_before_the_command_wins_over_its_default_and_hides_none(earmark, plant) -> None:
+    seen = []
+
+    class Own(Planted):
+        def register(self, parser: argparse.ArgumentParser) -> None:
+            parser.add_argument("--bundle", default="mine")
+
+        def run(self, args: argparse.Namespace) -> int:
+            seen.append((args.bundle, args.state, args.json))
+            return 0
+
+    plant(None, Own)
+    for arguments in (["devices"], ["--bundle", "a", "devices"], ["--bundle", "a", "devices", "--bundle", "b"]):
+        assert earmark(*arguments).code == 0
+    assert seen == [("mine", None, False), ("a", None, False), ("b", None, False)]
+
+
 class Planted:
     """A command that does what a test needs."""
 
@@ -134,8 +151,8 @@ class Planted:
 def plant(monkeypatch):
     """Make ``earmark devices`` do something else."""
 
-    def put(action) -> None:
-        monkeypatch.setattr(registry.Command, "load", lambda command: Planted(action))
+    def put(action, kind=None) -> None:
+        monkeypatch.setattr(registry.Command, "load", lambda command: (kind or Planted)(action))
 
     return put
 
@@ -220,6 +237,17 @@ def test_commands_of_other_rooms_are_listed_and_run(earmark, monkeypatch) -> Non
 def pretend(argv) -> int:
     print(argv)
     return 1
+
+
+def test_what_json_means_to_a_command_of_another_room_is_its_own_affair(earmark, monkeypatch) -> None:
+    point = EntryPoint("evaluate", "tests.edge.cli.test_app:fail", registry.ENTRY_POINTS)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    done = earmark("evaluate", "--json", "out.json")
+    assert (done.code, done.out, done.err) == (5, "", "earmark: planted.\n")
+
+
+def fail(argv) -> int:
+    raise StorageError("planted")
 
 
 def test_a_command_whose_extra_is_missing_says_what_to_install(earmark, monkeypatch) -> None:

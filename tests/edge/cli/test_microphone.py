@@ -11,7 +11,6 @@ import pytest
 from edge.people import PeopleStore
 from tests.broker import wait_for
 from tests.edge.cli.conftest import speech
-from tests.edge.cli.voice_bundle import ASSETS
 
 pytestmark = pytest.mark.microphone
 
