@@ -344,6 +344,20 @@ class _CorruptError(sqlite3.DatabaseError):
     """A file that SQLite opens, but that is not a usable outbox."""
 
 
+def peek(path: Path) -> OutboxCounters:
+    """The counters of an outbox that a daemon may be using, without changing anything. Raises ``StorageError``."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=5.0, uri=True)) as db:
+            counts = dict(db.execute("SELECT status, COUNT(*) FROM messages GROUP BY status").fetchall())
+            (dropped,) = db.execute("SELECT value FROM counters WHERE name = 'dropped'").fetchone()
+    except sqlite3.Error as error:
+        raise StorageError(
+            f"The outbox {path} cannot be read: {error}",
+            "Check that this user may read it; a damaged one is put aside and begun anew by `earmark run`.",
+        ) from error
+    return OutboxCounters(counts.get(_PENDING, 0), counts.get(_REFUSED, 0), int(dropped), 0)
+
+
 def _is_corrupt(error: sqlite3.Error) -> bool:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return isinstance(error, _CorruptError) or code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}

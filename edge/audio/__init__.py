@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from edge.audio.devices import Device, list_devices
-from edge.audio.files import FileSource, read_samples
+from edge.audio.files import FileSource, read_samples, readable_formats
 from edge.audio.folders import FolderSource, Listing, audio_files
 from edge.audio.microphone import MicrophoneSource
 from edge.audio.pcm import ENCODINGS, Encoding
@@ -40,6 +40,7 @@ __all__ = [
     "list_devices",
     "open_source",
     "read_samples",
+    "readable_formats",
     "resample",
 ]
 

@@ -229,12 +229,31 @@ def _open_regular(path: Path) -> BinaryIO:
         raise AudioFileError(f"{path} cannot be opened: {reason.lower()}") from None
 
 
-def _open_sound(path: Path, kind: Kind | None) -> Any:
+def readable_formats() -> tuple[str, ...]:
+    """Which of the kinds of files that Earmark knows the installed sound library reads, such as ``MP3``. Raises
+    ``ExtraMissingError`` where there is none.
+    """
+    soundfile = _soundfile("recordings")
+    containers, codecs = soundfile.available_formats(), soundfile.available_subtypes("OGG")
+    inside = {"Ogg Vorbis": ("OGG", "VORBIS"), "Opus": ("OGG", "OPUS")}
+    return tuple(
+        name
+        for name in ("WAV", "FLAC", "Ogg Vorbis", "Opus", "MP3", "AIFF")
+        if (inside[name][0] in containers and inside[name][1] in codecs if name in inside else name in containers)
+    )
+
+
+def _soundfile(what: object) -> Any:
     try:
         import soundfile
     except (ImportError, OSError) as error:  # OSError: soundfile is there, its library is not
         remedy = "Install it: pip install soundfile, and where that brings no library: apt-get install libsndfile1."
-        raise ExtraMissingError(f"{path} cannot be read without soundfile ({error})", remedy) from None
+        raise ExtraMissingError(f"{what} cannot be read without soundfile ({error})", remedy) from None
+    return soundfile
+
+
+def _open_sound(path: Path, kind: Kind | None) -> Any:
+    soundfile = _soundfile(path)
     try:
         with quiet_stderr():
             return soundfile.SoundFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC))

@@ -1,0 +1,30 @@
+"""What is missing on this device, and the one line that mends it.
+
+Takes settings and a place to look at; gives a ``Finding`` per check. ``examination`` runs them, ``findings`` says what
+one is, ``case`` holds what several checks share; the rest are the checks: ``machine``, ``models``, ``sound``,
+``storage``, ``broker``. Must hold: no check can end the examination; nothing that runs beside it is disturbed; this
+module imports nothing, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+CHECKS: Final = (
+    "settings",
+    "python",
+    "runtime",
+    "processor",
+    "bundle",
+    "voices",
+    "formats",
+    "microphone",
+    "level",
+    "state",
+    "people",
+    "outbox",
+    "broker",
+    "service",
+    "clock",
+)
+"""Names of the checks in the order in which they are reported; ``level`` is made only where it is asked for."""
