@@ -177,9 +177,11 @@ class Enrolment:
                 f"Too little good speech: {progress.speech_seconds:.1f} s in {len(kept)} clip{'s' * (len(kept) != 1)}",
                 f"At least {MIN_CLIPS} clips and {MIN_SECONDS:.0f} s are needed, {ADVISED_SECONDS:.0f} s are better.",
             )
-        if progress.recognised < 2 * len(kept) / 3:
+        # Against an even chance, not the operating point: a weak bundle may enrol people, and then name nobody.
+        alike = sum(llr > 0 for llr in self._leave_one_out(kept))
+        if alike < 2 * len(kept) / 3:
             raise EnrolmentError(
-                f"The clips differ too much: only {progress.recognised} of {len(kept)} are recognised from the others",
+                f"The clips differ too much: only {alike} of {len(kept)} sound like the others",
                 "Record them again in one room, in a normal voice.",
             )
         if not same_as_other:
@@ -217,16 +219,20 @@ class Enrolment:
         return result
 
     def _recognised(self, kept: Sequence[Exemplar]) -> int:
-        """How many clips pass the balanced threshold against a voiceprint of all the others (leave one out)."""
-        if len(kept) < 2:
-            return 0
+        """How many clips pass the balanced threshold against a voiceprint of all the others."""
         threshold = self._scorer.calibration.threshold(FAR_TARGETS["balanced"])
-        count = 0
+        return sum(llr >= threshold for llr in self._leave_one_out(kept))
+
+    def _leave_one_out(self, kept: Sequence[Exemplar]) -> list[float]:
+        """Log-likelihood ratio of each clip against a voiceprint of all the others; empty for a single clip."""
+        if len(kept) < 2:
+            return []
+        found = []
         for i, clip in enumerate(kept):
             rest = voiceprint_of([e for j, e in enumerate(kept) if j != i], person_id="", name="")
             _, llr = self._scorer.llrs(clip.vector, [rest], speech_seconds=clip.speech_seconds, snr_db=clip.snr_db)
-            count += bool(llr[0] >= threshold)
-        return count
+            found.append(float(llr[0]))
+        return found
 
     def _refuse_known(self, kept: Sequence[Exemplar]) -> None:
         mine = voiceprint_of(kept, person_id="", name="")

@@ -75,6 +75,8 @@ class Report:
             console.say(f"{name} could be enrolled; nothing was stored (--dry-run).")
             return
         console.say(console.style(f"{name} is enrolled.", "green"))
+        if progress.recognised < 2 * progress.clips / 3:
+            console.note(f"Expect uncertain answers: few of {name}'s clips would be recognised with this model.")
         if not progress.done:
             console.note(f"More clips make it surer: `earmark enroll {name} --add ...`.")
 

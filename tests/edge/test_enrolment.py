@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from edge.enrolment import ClipReport, Enrolment, band_ratio_db, quality
 from edge.errors import EnrolmentError
 from edge.records import SAMPLE_RATE
+from edge.scoring import OperatingPoint
 from tests.edge.voices import Voice, scorer, utterance
 
 ALICE, BOB = Voice(1), Voice(2)
@@ -109,6 +112,18 @@ def test_too_little_speech_is_refused_with_what_is_missing() -> None:
     offer(enrolment, ALICE, 0)
     with pytest.raises(EnrolmentError, match="Too little good speech"):
         enrolment.finish()
+
+
+def test_a_weak_bundle_enrols_people_whom_it_will_not_name() -> None:
+    strong = scorer()
+    points = (OperatingPoint(0.003, 25.0),)
+    weak = replace(strong, calibration=replace(strong.calibration, points=points))
+    enrolment = Enrolment(weak)
+    for i in range(5):
+        offer(enrolment, ALICE, i)
+    progress = enrolment.progress()
+    assert progress.recognised == 0 and not progress.stable
+    assert len(enrolment.finish()) == 5
 
 
 def test_somebody_already_enrolled_is_not_enrolled_twice_by_accident() -> None:
