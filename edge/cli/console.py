@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TextIO
@@ -90,6 +91,11 @@ class Console:
 def printable(text: str) -> str:
     """``text`` without control characters: names of files and people go to terminals."""
     return "".join(c if c.isprintable() or 0xDC80 <= ord(c) <= 0xDCFF else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def quoted(name: str) -> str:
+    """A name as it is typed in a command line."""
+    return shlex.quote(printable(name))
 
 
 def count(number: int, thing: str) -> str:

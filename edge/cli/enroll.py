@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from edge.cli import options
-from edge.cli.console import Console, printable
+from edge.cli.console import Console, printable, quoted
 from edge.cli.enroll_report import Report, now
 from edge.cli.progress import Progress
 from edge.cli.recordings import Hearing, add_microphone, expand, listen, notes_of, open_recording
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     with open_session(args) as session:
         person = _existing(session, args)
         name = person.name if person else args.name
-        console.note(CONSENT.format(folder=printable(str(session.folder)), name=printable(name)))
+        console.note(CONSENT.format(folder=printable(str(session.folder)), name=quoted(name)))
         enrolment = _enrolment(session, person, args)
         report = Report(console, name, enrolment, person)
         if args.mic is not None:
@@ -109,7 +109,7 @@ def _existing(session: Session, args: argparse.Namespace) -> Person | None:
         return None
     raise UsageError(
         f"{named.name} is enrolled already",
-        f"Add clips with --add, or begin anew after `earmark people remove {named.name}`.",
+        f"Add clips with --add, or begin anew after `earmark people remove {quoted(named.name)}`.",
     )
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from edge.cli.app import error_json
-from edge.cli.console import Console, count, printable
+from edge.cli.console import Console, count, printable, quoted
 from edge.enrolment import ClipReport, Enrolment
 from edge.errors import AudioFileError, EnrolmentError
 from edge.records import Person
@@ -78,7 +78,7 @@ class Report:
         if progress.recognised < 2 * progress.clips / 3:
             console.note(f"Expect uncertain answers: few of {name}'s clips would be recognised with this model.")
         if not progress.done:
-            console.note(f"More clips make it surer: `earmark enroll {name} --add ...`.")
+            console.note(f"More clips make it surer: `earmark enroll {quoted(self._name)} --add ...`.")
 
     def _to_json(self, *, accepted: bool) -> dict[str, Any]:
         person = self.person

@@ -7,7 +7,7 @@ import math
 from typing import Final
 
 from edge.cli import options
-from edge.cli.console import Console, printable
+from edge.cli.console import Console, printable, quoted
 from edge.cli.progress import Progress
 from edge.cli.recordings import (
     REMEDIES,
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         if person.id not in {v.person_id for v in session.voiceprints}:
             raise PeopleError(
                 f"{person.name} was enrolled with another model than {session.bundle.name}",
-                f"Enrol again: `earmark enroll {person.name} --add` with clips, or name the old model with --bundle.",
+                f"Enrol again: `earmark enroll {quoted(person.name)} --add` with clips, or name the old model by --bundle.",
             )
         if args.source is None:
             source = open_microphone(args.mic or "", session.settings)

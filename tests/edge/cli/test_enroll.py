@@ -164,3 +164,19 @@ def test_clips_may_come_through_a_pipe(start, tmp_path) -> None:
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert "Ada is enrolled." in out
+
+
+def test_a_name_with_spaces_is_quoted_where_it_is_to_be_typed(earmark, tmp_path) -> None:
+    done = earmark("enroll", "Ada L.", *ADA)
+    assert done.code == 0
+    assert "`earmark people remove 'Ada L.'`" in done.err
+    assert "`earmark people remove 'Ada L.'`" in earmark("enroll", "Ada L.", *ADA).err
+
+
+def test_the_bundled_baseline_can_enrol_and_says_what_to_expect(earmark) -> None:
+    done = earmark("enroll", "Ada", *ADA, "--bundle", "baseline")
+    assert done.code == 0
+    assert "Expect uncertain answers" in done.err
+    (line, *_) = earmark("identify", ASSETS / "clip-1-ada.ogg", "--bundle", "baseline", "--json").lines
+    assert line["outcome"] in {"identified", "uncertain", "unknown"}
+    assert 0 < line["probability"] < 1
