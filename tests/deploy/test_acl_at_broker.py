@@ -12,6 +12,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from deploy.snippets import acl
+from edge.mqtt.topics import Topics
 from edge.settings import Mqtt, Node, Settings
 
 pytestmark = pytest.mark.broker
@@ -94,7 +95,8 @@ class Peer:
 def test_a_device_can_do_its_work_and_nothing_else(port: int) -> None:
     admin, ears = Peer(port, "admin"), Peer(port, "ears")
     try:
-        for topic in ("earmark/kitchen/utterance", "homeassistant/device/earmark_kitchen/config"):
+        own = Topics(node="kitchen")
+        for topic in (own.of("utterance"), own.of("person", "p7c1e"), own.discovery):
             assert ears.may_publish(topic), topic
         for topic in (
             "earmark/bedroom/utterance",
