@@ -3,9 +3,9 @@
 Takes: a folder with LibriSpeech utterances (``dev/librispeech/ls<speaker>/<speaker>-<chapter>-<number>.ogg``) and the
 two household noises of the Arabic Speech Commands set (``noise/noise/asc_bg``). Gives: enrolment clips of two people,
 one stream with both of them, strangers, noise and silence, a few single utterances for tests, and ``index.json`` and
-``stream.json`` that say what is what and where it comes from. Must hold: nobody in the assets ever trained an encoder;
-a person's stream and test clips come from another chapter (another recording session) than the enrolment; the same
-input gives the same bytes. Documented beside the assets in ATTRIBUTION.md.
+``stream.json`` that say what is what and where it comes from. Must hold: nobody in the assets is in this project's
+training speech; a person's stream and test clips come from another chapter (another recording session) than the
+enrolment; the same input gives the same bytes. Documented beside the assets in ATTRIBUTION.md.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """What somebody gets who installs Earmark."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -78,3 +79,12 @@ def test_no_sentence_names_an_extra_that_does_not_exist() -> None:
         if not set(found.split(",")) <= known
     ]
     assert not wrong
+
+
+@pytest.mark.parametrize(
+    "card", sorted((ROOT / "edge" / "bundles").glob("*/card.json")), ids=lambda path: path.parent.name
+)
+def test_the_notice_names_every_source_of_a_bundle(card: Path) -> None:
+    notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
+    sources = {row["source"] for row in json.loads(card.read_text(encoding="utf-8"))["attribution"]}
+    assert not {source for source in sources if source.startswith("http") and source not in notice}
