@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         if person.id not in {v.person_id for v in session.voiceprints}:
             raise PeopleError(
                 f"{person.name} was enrolled with another model than {session.bundle.name}",
-                f"Enrol again: `earmark enroll {quoted(person.name)} --add` with clips, or give the old model's --bundle.",
+                f"Enrol again: `earmark enroll {quoted(person.name)} --add` with clips, or name the old --bundle.",
             )
         if args.source is None:
             source = open_microphone(args.mic or "", session.settings)
