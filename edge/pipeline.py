@@ -79,6 +79,11 @@ class Pipeline:
         return self._segmenter.speaking
 
     @property
+    def closing_samples(self) -> int:
+        """Samples from the end of an utterance to where silence has ended it (see ``Segmenter``)."""
+        return self._segmenter.closing_samples
+
+    @property
     def level_dbfs(self) -> float:
         """Level of the latest audio."""
         return self._segmenter.level_dbfs
@@ -99,10 +104,15 @@ class Pipeline:
         self._embed_ahead()
         return results
 
-    def finish(self) -> list[Result]:
-        """End of the audio: give what is still open, and be ready for another stream."""
+    def interrupt(self) -> list[Result]:
+        """No audio comes for now: give what is still open. The background and the turn so far are kept."""
         results = [self._finish(u) for u in self._segmenter.finish()]
         self._early = None
+        return results
+
+    def finish(self) -> list[Result]:
+        """End of the audio: give what is still open, and be ready for another stream."""
+        results = self.interrupt()
         self._decider.reset()
         self._segmenter.reset()
         return results

@@ -32,20 +32,19 @@ class Listener:
         pipeline: Pipeline,
         clock: Clock,
         *,
-        hangover_ms: float,
         on_result: OnResult,
         on_speaking: Callable[[bool], None] = lambda speaking: None,
     ) -> None:
         self.source = source
         self.pipeline = pipeline
         self._clock = clock
-        self._hangover_seconds = hangover_ms / 1000
         self._on_result = on_result
         self._on_speaking = on_speaking
         self._changes: queue.SimpleQueue[Callable[[Pipeline], None]] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
         self._speaking = False
+        self._received: float | None = None  # when the block before came
         self.last_progress = clock.monotonic()
         """Monotonic seconds of the latest block."""
         self.error: Exception | None = None
@@ -72,6 +71,13 @@ class Listener:
         """Run ``change`` on the pipeline in the listening thread, before the next block."""
         self._changes.put(change)
 
+    def interrupted(self) -> None:
+        """The source has nothing to give for now: decide the open utterance, and say that nobody speaks. For the source
+        to call, in the listening thread.
+        """
+        self._tell(self.pipeline.interrupt())
+        self._tell_speaking(False)
+
     def _run(self) -> None:
         try:
             for block in self.source.blocks():
@@ -79,8 +85,7 @@ class Listener:
                 if self._stopping.is_set():
                     break
             self._apply_changes()
-            for result in self.pipeline.finish():
-                self._on_result(result, 0.0)
+            self._tell(self.pipeline.finish())
         except EarmarkError as error:
             if not self._stopping.is_set():
                 self.error = error
@@ -93,14 +98,23 @@ class Listener:
 
     def _take(self, block: AudioBlock) -> None:
         received = self._clock.monotonic()
+        before, self._received = self._received, received
         self.last_progress = received
         self._apply_changes()
         end = block.start + len(block.samples)
         for result in self.pipeline.push(block):
-            known = received - (end - result.utterance.end) / SAMPLE_RATE + self._hangover_seconds
-            # A file read at full speed arrives before its own time: then the block's arrival is the earliest moment.
-            self._on_result(result, 1000 * (self._clock.monotonic() - min(known, received)))
+            known = received
+            if result.utterance.ended_by == "silence" and before is not None:
+                since = (end - result.utterance.end - self.pipeline.closing_samples) / SAMPLE_RATE
+                # A file read at full speed comes faster than its own time; nothing of this block was there before.
+                known = max(before, received - max(0.0, since))
+            self._on_result(result, 1000 * (self._clock.monotonic() - known))
         self._tell_speaking(self.pipeline.speaking)
+
+    def _tell(self, results: list[Result]) -> None:
+        """Results that no silence has ended: nobody waited for them."""
+        for result in results:
+            self._on_result(result, 0.0)
 
     def _apply_changes(self) -> None:
         while True:

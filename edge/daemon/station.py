@@ -217,7 +217,6 @@ class Station:
             source,
             pipeline,
             self._clock,
-            hangover_ms=self.settings.segment.hangover_ms,
             on_result=self._on_result,
             on_speaking=self._on_speaking,
         )
@@ -251,6 +250,7 @@ class Station:
             self.health_wanted = True
             if problem:
                 _LOG.warning("microphone: %s", problem)
+                self._listener.interrupted()
             else:
                 _LOG.info("microphone found again")
 

@@ -85,6 +85,13 @@ class Segmenter:
         return self._stretch is not None and self._stretch.confirmed
 
     @property
+    def closing_samples(self) -> int:
+        """Samples from ``Utterance.end`` to where silence has ended the utterance: the hang-over, less what is kept of
+        it.
+        """
+        return self._hangover * HOP - self._tail
+
+    @property
     def level_dbfs(self) -> float:
         """Level of the latest frame (20 ms), without what lies below 100 Hz."""
         return self._level_dbfs
