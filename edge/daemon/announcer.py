@@ -30,6 +30,7 @@ class Announcer:
         hold_seconds: float,
         source: str | None = None,
         sample_rate: int | None = None,
+        remembered: Sequence[str] = (),
     ) -> None:
         self._topics = topics
         self._maker = maker
@@ -37,6 +38,8 @@ class Announcer:
         self._publish = publish
         self._presence = Presence(hold_seconds)
         self._people: tuple[str, ...] = ()
+        self._shown = tuple(remembered)  # whose states stand at the broker
+        self._named: str | None = None  # whom the last state names
         self._lock = threading.RLock()
         self.source = source
         """Name of the recording being played, sent with each event; None for a microphone."""
@@ -47,16 +50,21 @@ class Announcer:
         self.last_snr_db: float | None = None
 
     def set_people(self, voiceprints: Sequence[Voiceprint]) -> None:
-        """These people are enrolled now. Their states are published; the states of people removed are cleared."""
+        """These people are enrolled now. Their states are published; whatever stands at the broker of people who were
+        removed, or may no longer be shown, is cleared.
+        """
         with self._lock:
             self._maker.names = {v.person_id: v.name for v in voiceprints}
-            current = tuple(v.person_id for v in voiceprints)
-            gone = [person_id for person_id in self._people if person_id not in current]
-            for person_id in gone:
+            for person_id in set(self._people) - set(self._maker.names):
                 self._presence.forget(person_id)
-            self._people = current
-            cleared = [self._topics.message("person", b"", person_id) for person_id in gone]
-            self._publish(*cleared, *self._person_states(current))
+            self._people = tuple(self._maker.names)
+            states = self._person_states(self._people)
+            messages = [self._topics.message("person", b"", one) for one in self._shown if one not in states]
+            if self._named is not None and self._named not in self._people:
+                self._named = None
+                messages.append(self._topics.message("last", self._maker.nobody().to_json()))
+            self._shown = tuple(states)
+            self._publish(*messages, *states.values())
 
     def first_states(self) -> None:
         """What a subscriber should find before anybody has spoken."""
@@ -75,14 +83,17 @@ class Announcer:
             at_s = result.utterance.start / self._sample_rate if self._sample_rate else None
             event = self._maker.utterance(result, latency_ms=latency_ms, at_s=at_s, source=self.source)
             messages = [self._topics.message("utterance", event.to_json())]
-            last = LastState.of(event)
+            best, person_id = result.decision.best, result.decision.person_id
+            # Somebody removed while this was being decided leaves no trace that stays.
+            removed = person_id is not None and person_id not in self._people
+            last = None if removed else LastState.of(event)
             if last is not None:
+                self._named = person_id
                 messages.append(self._topics.message("last", last.to_json()))
-            best = result.decision.best
-            if best is not None and result.decision.person_id is not None:
+            if best is not None and person_id is not None and not removed:
                 heard = Heard(self._clock.now(), best.cosine, best.probability)
                 self._presence.heard(best.person_id, heard, self._clock.monotonic())
-                messages += self._person_states([best.person_id])
+                messages += self._person_states([best.person_id]).values()
             # Together, so that the three cost one write to the disk.
             self._publish(*messages)
             return event
@@ -96,11 +107,12 @@ class Announcer:
         with self._lock:
             gone = self._presence.expired(self._clock.monotonic())
             if gone:
-                self._publish(*self._person_states(gone))
+                self._publish(*self._person_states(gone).values())
 
-    def _person_states(self, people: Sequence[str]) -> list[Message]:
+    def _person_states(self, people: Sequence[str]) -> dict[str, Message]:
+        """Person id -> message; without those who may not be shown."""
         states = {person_id: self._person_state(person_id) for person_id in people}
-        return [self._topics.message("person", state.to_json(), p) for p, state in states.items() if state is not None]
+        return {p: self._topics.message("person", state.to_json(), p) for p, state in states.items() if state}
 
     def _person_state(self, person_id: str) -> PersonState | None:
         here = self._presence.is_heard(person_id, self._clock.monotonic())

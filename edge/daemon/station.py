@@ -8,7 +8,7 @@ that arrive by MQTT are applied between blocks in the listening thread, and echo
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,10 +17,11 @@ from typing import Any
 from edge.audio import open_source
 from edge.bundle import open_bundle
 from edge.daemon.announcer import Announcer
+from edge.daemon.choices import Choices
 from edge.daemon.health import rss_mb
 from edge.daemon.listener import Listener
 from edge.events import EventMaker, HealthState, InfoState, UtteranceEvent, timestamp
-from edge.homeassistant import change_messages, discovery_document, discovery_message
+from edge.homeassistant import announced, change_messages, discovery_document, removal_messages
 from edge.mqtt import Command, Publisher, Topics
 from edge.mqtt.topics import SETTINGS
 from edge.outbox import Outbox
@@ -28,7 +29,7 @@ from edge.people import PeopleStore
 from edge.pipeline import Pipeline
 from edge.records import SAMPLE_RATE, Clock, Message, Result, Voiceprint
 from edge.scoring import voiceprint
-from edge.settings import Settings
+from edge.settings import Settings, bundle_dirs
 
 _LOG = logging.getLogger(__name__)
 
@@ -61,10 +62,13 @@ class Station:
         self._realtime = realtime
         self._begun = clock.monotonic()
         self._started = timestamp(clock.now())
-        self.bundle = open_bundle(settings.models.bundle, settings.models)
+        directories = bundle_dirs(settings, folder)
+        self.bundle = open_bundle(settings.models.bundle, settings.models, directories=directories)
         self._store = PeopleStore(folder)
         self._outbox = Outbox(folder / "outbox.sqlite") if settings.mqtt.enabled else None
         self._topics = Topics(settings.mqtt.base_topic, settings.node.name, settings.homeassistant.prefix)
+        self._choices = Choices(folder)
+        self._configured = settings
         self.settings = self._restored(settings)
         self._publisher = self._make_publisher()
         self._maker = EventMaker(settings.node, settings.privacy, model=self._model(), clock=clock)
@@ -73,10 +77,12 @@ class Station:
         self._mic_problem: str | None = None
         self.health_wanted = False
         """Something changed that should be reported before the next minute is up."""
-        self._listening = True
+        self._dropped_before = 0
         self._listener = self._make_listener()
-        self._document: dict[str, Any] | None = None
-        self._announcer = self._make_announcer()
+        self._listening = self._restored_listening()
+        states = self._outbox.states() if self._outbox else []
+        self._document: dict[str, Any] | None = announced(self._topics, states)
+        self._announcer = self._make_announcer([message.topic for _, message in states])
 
     def start(self) -> None:
         """Announce the device and begin to listen."""
@@ -84,13 +90,15 @@ class Station:
             self._publisher.start()
         self.refresh_people()
         self._announcer.first_states()
-        self._publish(self._info(), self._topics.setting("listening", "ON"))
+        self._publish(self._info(), self._topics.setting("listening", "ON" if self._listening else "OFF"))
         self._publish(self._topics.setting("profile", self.settings.decide.profile))
-        self._listener.start()
+        if self._listening:
+            self._listener.start()
 
     def stop(self, timeout_seconds: float) -> int:
         """End; the open utterance is decided and what can be delivered is. Gives the number of messages left."""
         self._listener.stop(timeout_seconds)
+        self._store.close()
         if self._publisher is None or self._outbox is None:
             return 0
         self._publish(self._topics.speaking(False))
@@ -153,7 +161,7 @@ class Station:
             snr_db=self._announcer.last_snr_db,
             enrolled=len(self._voiceprints),
             utterances=self._announcer.utterances,
-            dropped_samples=counters.dropped_samples,
+            dropped_samples=self._dropped_before + counters.dropped_samples,
             outbox_pending=outbox.pending if outbox else 0,
             outbox_dropped=outbox.dropped if outbox else 0,
             reconnects=self._publisher.counters.reconnects if self._publisher else 0,
@@ -184,14 +192,23 @@ class Station:
     def _model(self) -> str:
         return f"{self.bundle.card['name']}-{self.bundle.card['version']}"
 
+    @property
+    def _obeys(self) -> bool:
+        """Whether settings can be changed over MQTT; what was chosen there while they could holds no longer."""
+        return self._outbox is not None and self._configured.homeassistant.enabled
+
     def _restored(self, settings: Settings) -> Settings:
-        """Settings with the strictness that was last chosen over MQTT; the retained state is its memory."""
-        topic = self._topics.of("setting", "profile")
-        states = self._outbox.states() if self._outbox else []
-        chosen = next((m.payload.decode("utf-8", "replace") for _, m in states if m.topic == topic), "")
-        if chosen in SETTINGS["profile"] and settings.homeassistant.enabled:
-            return replace(settings, decide=replace(settings.decide, profile=chosen))  # type: ignore[arg-type]
-        return settings
+        """Settings with the strictness that was chosen over MQTT."""
+        if not self._obeys:
+            return settings
+        chosen = self._choices.restore("profile", settings.decide.profile, SETTINGS["profile"])
+        return replace(settings, decide=replace(settings.decide, profile=chosen))  # type: ignore[arg-type]
+
+    def _restored_listening(self) -> bool:
+        """Whether to begin listening: a microphone that was switched off over MQTT stays off."""
+        if not self._obeys or not self._listener.source.live:
+            return True
+        return self._choices.restore("listening", "ON", SETTINGS["listening"]) == "ON"
 
     def _make_publisher(self) -> Publisher | None:
         if self._outbox is None:
@@ -221,8 +238,10 @@ class Station:
             on_speaking=self._on_speaking,
         )
 
-    def _make_announcer(self) -> Announcer:
+    def _make_announcer(self, topics: Sequence[str]) -> Announcer:
+        """``topics``: those whose states an earlier run has left at the broker."""
         source = self._listener.source
+        ids = [topic.split("/")[-2] for topic in topics if topic.startswith(f"{self._topics.prefix}person/")]
         return Announcer(
             self._topics,
             self._maker,
@@ -231,6 +250,7 @@ class Station:
             hold_seconds=self.settings.homeassistant.hold_seconds,
             source=None if source.live else source.name,
             sample_rate=None if source.live else SAMPLE_RATE,
+            remembered=ids,
         )
 
     def _on_result(self, result: Result, latency_ms: float) -> None:
@@ -255,16 +275,17 @@ class Station:
                 _LOG.info("microphone found again")
 
     def _announce_document(self) -> None:
-        home = self.settings.homeassistant
-        if self._publisher is None or not home.enabled:
+        if self._publisher is None:
+            return
+        if not self.settings.homeassistant.enabled:
+            if self._document is not None:
+                self._publish(*removal_messages(self._topics))
+            self._document = None
             return
         people = {v.person_id: v.name for v in self._voiceprints}
         names = self.settings.privacy.mqtt_names
         document = discovery_document(self._topics, people, self.settings.node, earmark_version(), names=names)
-        if self._document is None:
-            self._publish(discovery_message(self._topics, document))
-        else:
-            self._publish(*change_messages(self._topics, self._document, document))
+        self._publish(*change_messages(self._topics, self._document, document))
         self._document = document
 
     def _info(self) -> Message:
@@ -290,8 +311,10 @@ class Station:
             return
         if command.name == "profile":
             self._set_profile(value)
+            self._choices.remember("profile", value, self._configured.decide.profile)
         elif command.name == "listening":
             self._set_listening(value == "ON")
+            self._choices.remember("listening", value, "ON")
         self._publish(self._topics.setting(command.name, value))
 
     def _set_profile(self, profile: str) -> None:
@@ -303,6 +326,7 @@ class Station:
         if listening == self._listening:
             return
         if listening:
+            self._dropped_before += self._listener.pipeline.counters.dropped_samples
             self._listener = self._make_listener()
             self._listening = True
             self._listener.start()
