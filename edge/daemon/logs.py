@@ -29,7 +29,7 @@ class TextFormatter(logging.Formatter):
         text = f"{record.levelname.lower()} {record.name}: {record.getMessage()}{fields}"
         if record.exc_info:
             text += " | " + self.formatException(record.exc_info)
-        return text.replace("\n", " | ")
+        return " | ".join(text.splitlines())
 
 
 class JsonFormatter(logging.Formatter):

@@ -26,7 +26,7 @@ class Notifier:
 
     def ready(self, status: str) -> None:
         """Start-up is done."""
-        self._send(f"READY=1\nSTATUS={status}")
+        self._send(f"READY=1\n{_status(status)}")
 
     def reloading(self) -> None:
         """A reload begins; ``ready`` ends it."""
@@ -38,7 +38,7 @@ class Notifier:
 
     def status(self, text: str) -> None:
         """One line for ``systemctl status``."""
-        self._send(f"STATUS={text}")
+        self._send(_status(text))
 
     def alive(self) -> None:
         """Pet the watchdog."""
@@ -54,3 +54,8 @@ class Notifier:
                 channel.sendto(text.encode(), self._address)
         except OSError:
             return
+
+
+def _status(text: str) -> str:
+    """One line: a second one would be another assignment."""
+    return f"STATUS={' '.join(text.split())}"
