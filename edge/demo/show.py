@@ -134,12 +134,16 @@ def _play(settings: Settings, folder: Path, play: Play, on_step: OnStep) -> dict
     station.start()
     deadline = time.monotonic() + _PLAY_SECONDS
     try:
-        while not station.ended and time.monotonic() < deadline:
+        while not station.ended:
+            if time.monotonic() > deadline:
+                raise EarmarkError(
+                    f"The demonstration was not through after {_PLAY_SECONDS:.0f} s", "See what keeps the machine busy."
+                )
             on_step("listening", station.heard_seconds, play.seconds)
             station.tick()
             time.sleep(0.05)
         on_step("listening", play.seconds, play.seconds)
-        if isinstance(station.error, EarmarkError):
+        if station.error is not None:
             raise station.error
         station.publish_health()
     finally:
