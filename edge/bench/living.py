@@ -32,6 +32,7 @@ _IDLE_SECONDS: Final = 6.0
 _PAUSE_SECONDS: Final = 1.6
 _START_SECONDS: Final = 60.0
 _NODE: Final = "bench"
+_BUNDLES: Final = "EARMARK_BUNDLES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,12 @@ def watch(bundle: str, clips: list[Path], state: Path, *, rounds: int) -> Living
 
 def _run(command: list[str], port: int, scratch: Path) -> tuple[float, float | None, float | None]:
     """Run the daemon to the end of its recording; gives cold start (s), memory (MB) and idle CPU (%)."""
-    environment = dict(os.environ) | {
+    # Nothing of this machine's settings: neither its file nor its variables.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("EARMARK_") or name == _BUNDLES}
+    config = scratch / "earmark.yaml"
+    config.touch()
+    environment = own | {
+        "EARMARK_CONFIG": str(config),
         "EARMARK_NODE__NAME": _NODE,
         "EARMARK_MQTT__HOST": "127.0.0.1",
         "EARMARK_MQTT__PORT": str(port),
@@ -71,7 +77,7 @@ def _run(command: list[str], port: int, scratch: Path) -> tuple[float, float | N
         child = subprocess.Popen(command, env=environment, stderr=log, cwd=_root())
         try:
             if not ready():
-                raise EarmarkError("The daemon did not start", (scratch / "log").read_text(errors="replace")[-300:])
+                raise _broken("did not start", scratch / "log")
             cold_start = time.monotonic() - begun
             before = _cpu_seconds(child.pid)
             time.sleep(_IDLE_SECONDS - 1.0)
@@ -80,12 +86,19 @@ def _run(command: list[str], port: int, scratch: Path) -> tuple[float, float | N
             while child.poll() is None:
                 rss = _rss_mb(child.pid) or rss
                 time.sleep(0.2)
+            if child.returncode:
+                raise _broken("ended before its time", scratch / "log")
         finally:
             if child.poll() is None:
                 child.terminate()
             child.wait(10)
     idle = None if before is None or after is None else 100 * (after - before) / (_IDLE_SECONDS - 1.0)
     return cold_start, rss, idle
+
+
+def _broken(how: str, log: Path) -> EarmarkError:
+    last = log.read_text(errors="replace").strip().splitlines()[-1:]
+    return EarmarkError(f"The daemon {how}", f"Its log ends with: {last[0] if last else 'nothing'}")
 
 
 def _latency_ms(arrival: Arrival) -> float:
