@@ -31,7 +31,7 @@ from convert.passes.equalise import equalise
 from convert.passes.fold import fold
 from convert.passes.preactivation import depthwise_preactivations
 from convert.quantise import quantise
-from convert.ranges import activation_ranges
+from convert.ranges import activation_ranges, best_range, extremes
 from convert.recipe import Recipe
 from convert.windows import WINDOW_FRAMES, window
 from training.corpus import read_manifest
@@ -84,17 +84,20 @@ def prepare(graph: Graph) -> Graph:
     return chunked_context(depthwise_preactivations(fold(graph)))
 
 
-def convert_trunk(graph: Graph, head: Head, windows: Float32, share: float, say: Say) -> Trunk:
+def convert_trunk(graph: Graph, head: Head, windows: Float32, recipe: Recipe, say: Say) -> Trunk:
     """Rewrite, equalise, observe and quantise a trunk."""
     say("rewriting the graph")
     graph = prepare(graph)
-    say("observing the channels")
-    peaks = channel_peaks(graph, windows, _every(say, "window"))
-    graph, factors = equalise(graph, peaks, share)
+    factors = np.ones(graph.output.shape[-1], np.float32)
+    if recipe.equalise_share is not None:
+        say("observing the channels")
+        peaks = channel_peaks(graph, windows, _every(say, "window"))
+        graph, factors = equalise(graph, peaks, recipe.equalise_share)
     say("writing the float file")
     model = float_tflite(graph)
     say("choosing the activation ranges")
-    ranges = activation_ranges(model, windows, _every(say, "window"))
+    choose = best_range if recipe.ranges == "least_squares" else extremes
+    ranges = activation_ranges(model, windows, _every(say, "window"), choose)
     say("quantising")
     small = compact(quantise(model, ranges))
     kernel = (head.kernel * np.concatenate([factors, factors])[:, None]).astype(np.float32)
@@ -130,7 +133,7 @@ def build(recipe: Recipe, sources: Sources, out: Path, say: Say) -> dict[str, An
     graph, head = _teacher(recipe, sources.checkpoint)
     say("reading the calibration clips")
     windows, used = calibration_windows(recipe, sources.beside, speech)
-    trunk = convert_trunk(graph, head, windows, recipe.equalise_share, say)
+    trunk = convert_trunk(graph, head, windows, recipe, say)
 
     say("comparing int8 with float")
     utterances = parity.held_out_speech(speech, recordings, used, recipe.parity_utterances, recipe.seed)

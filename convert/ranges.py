@@ -69,10 +69,21 @@ class _Watcher:
             yield index, self._interpreter.get_tensor(index).ravel()
 
 
+def extremes(histogram: Histogram) -> Range:
+    """From the smallest to the largest value seen, to the width of a bin; it always contains zero."""
+    width = (histogram.high - histogram.low) / BINS
+    used = np.flatnonzero(histogram.counts)
+    low = min(0.0, histogram.low + float(used[0]) * width)
+    return low, max(low + 1e-3, histogram.low + float(used[-1] + 1) * width)
+
+
 def activation_ranges(
-    model: bytes, windows: Float32, progress: Callable[[int, int], None] | None = None
+    model: bytes,
+    windows: Float32,
+    progress: Callable[[int, int], None] | None = None,
+    choose: Callable[[Histogram], Range] = best_range,
 ) -> dict[int, Range]:
-    """Best range of every activation, from histograms over ``windows`` float32 (n, frames, bands)."""
+    """Range of every activation, from histograms over ``windows`` float32 (n, frames, bands)."""
     watcher = _Watcher(model)
     low = dict.fromkeys(watcher.tensors, 0.0)
     high = dict.fromkeys(watcher.tensors, 0.0)
@@ -92,4 +103,4 @@ def activation_ranges(
             counts[index] += np.bincount(place, minlength=BINS)
         if progress:
             progress(done, len(windows))
-    return {index: best_range(Histogram(*edges[index], counts[index])) for index in watcher.tensors}
+    return {index: choose(Histogram(*edges[index], counts[index])) for index in watcher.tensors}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from edge.errors import UsageError
 from edge.records import FeatureSpec
@@ -24,8 +24,9 @@ class Recipe:
 
     ``checkpoint_sha256``: of the teacher's file; "" accepts any. ``features``: fields of ``FeatureSpec`` that differ
     from its defaults. ``calibration``: file of clips beside the recipe, pinned by ``calibration_sha256``.
-    ``equalise_share``: see ``convert.passes.equalise``. ``parity_utterances``: how many to compare. ``card``: file of
-    texts beside the recipe.
+    ``equalise_share``: see ``convert.passes.equalise``; null leaves the pass out. ``ranges``: ``least_squares``, or
+    ``extremes``, which the converter would take by itself; see ``convert.ranges``. ``parity_utterances``: how many to
+    compare. ``card``: file of texts beside the recipe.
     """
 
     name: str
@@ -35,7 +36,8 @@ class Recipe:
     features: dict[str, Any]
     calibration: str
     calibration_sha256: str
-    equalise_share: float
+    equalise_share: float | None
+    ranges: Literal["least_squares", "extremes"]
     parity_utterances: int
     card: str
 
@@ -60,6 +62,8 @@ def read_recipe(path: Path) -> Recipe:
     if wrong:
         raise UsageError(f"The recipe {path} has missing or unknown keys: {', '.join(wrong)}", "Correct them")
     recipe = Recipe(**values)
+    if recipe.ranges not in ("least_squares", "extremes"):
+        raise UsageError(f"The recipe {path} has the ranges {recipe.ranges!r}", "Choose least_squares or extremes")
     try:
         _ = recipe.spec
     except TypeError as error:

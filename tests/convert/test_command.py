@@ -103,11 +103,11 @@ def test_a_missing_tensorflow_is_reported_with_the_line_that_installs_it(place, 
     assert "pip install 'earmark[train]'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("change", [{"sseed": 1}, {"features": {"n_melts": 3}}])
+@pytest.mark.parametrize("change", [{"sseed": 1}, {"features": {"n_melts": 3}}, {"ranges": "wide"}])
 def test_a_recipe_with_an_unknown_key_is_refused_with_its_name(tmp_path, change):
     values = json.loads((RECIPES / "campplus.json").read_text()) | change
     (tmp_path / "r.json").write_text(json.dumps(values))
-    with pytest.raises(UsageError, match=r"sseed|n_melts"):
+    with pytest.raises(UsageError, match=r"sseed|n_melts|wide"):
         read_recipe(tmp_path / "r.json")
 
 

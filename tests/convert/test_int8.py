@@ -12,7 +12,8 @@ from convert.encoder import float_encoder, int8_encoder
 from convert.errors import ConversionError
 from convert.parity import Parity, check
 from convert.quantise import quantise
-from convert.ranges import BINS, STEPS, Histogram, activation_ranges, best_range
+from convert.ranges import BINS, STEPS, Histogram, activation_ranges, best_range, extremes
+from convert.recipe import RECIPES, read_recipe
 from edge.records import FeatureSpec
 from edge.runtime import Network, installed
 from tests.convert.tiny import BANDS, tiny_weights
@@ -53,10 +54,19 @@ def test_the_range_contains_zero_and_is_never_worse_than_the_extremes(values):
     assert squared_error(histogram, low, high) <= full + ((histogram.high - histogram.low) / STEPS) ** 2
 
 
+def test_the_extremes_cover_every_value():
+    values = np.random.default_rng(0).normal(size=1000) * 7
+    low, high = extremes(histogram_of(values))
+    assert low == pytest.approx(values.min(), rel=2e-3)
+    assert high == pytest.approx(values.max(), rel=2e-3)
+
+
 @pytest.fixture(scope="module")
 def trunk(graph, windows):
     said = []
-    made = convert_trunk(graph, campp_head(tiny_weights()), windows, 0.5, said.append)
+    made = convert_trunk(
+        graph, campp_head(tiny_weights()), windows, read_recipe(RECIPES / "campplus.json"), said.append
+    )
     assert "quantising" in said
     return made
 
