@@ -4,7 +4,8 @@ Takes takes of labelled training speech (``pairs``), what the bundle heard in th
 cohort. Gives an ``edge.scoring.Calibration`` and a record of how it was made.
 
 Must hold: nothing of the ``dev`` split enters; every likelihood ratio that a threshold is read from comes from weights
-fitted without either of its two speakers; no set of recordings outweighs the others.
+fitted without either of its two speakers; no kind of recording outweighs the others, and what tells kinds of recordings
+apart is not mistaken for what tells people apart.
 
 The fit is logistic regression with an L2 penalty, whose log-odds minus the prior's are the likelihood ratio: Brummer
 and du Preez 2006 (see ``metrics``); side information as in Mandasari et al. 2013 (see ``edge.scoring``).
@@ -14,21 +15,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
-from edge.records import Float32
-from edge.scoring import FEATURE_NAMES, Calibration, OperatingPoint, calibration_features, cohort_cosine
+from edge.scoring import FEATURE_NAMES, Calibration, OperatingPoint
 from training import metrics
-from training.embeddings import Heard
-from training.pairs import Pairs, Take
 
 FARS: Final = (0.03, 0.01, 0.003, 0.001, 0.0003)
 """False-acceptance rates at which a threshold is measured."""
 
-WEIGHED: Final = ("bias", "cosine", "log_test", "log_enrol", "log_clips", "spread", "noise")
+WEIGHED: Final = ("bias", "cosine", "log_test", "log_enrol", "log_clips", "spread", "noise", "cohort_test")
 """The side information that earns its place (docs/evaluation.md tells how that was found out)."""
 
 PRIOR: Final = 0.5
@@ -38,90 +37,36 @@ FOLDS: Final = 5
 RIDGE: Final = 1e-4
 """Weight of the squared standardised weights against the mean log loss."""
 
-DOMAINS: Final[Mapping[str, str]] = {
-    "librispeech": "read",
-    "vctk": "studio",
-    "cmuarctic": "studio",
-    "rhasspyvoice": "studio",
-    "asc": "arabic words",
-    "speechcommands": "english words",
-}
-"""Sets that count as one in the balance: each domain has the same weight, whatever its size."""
-
-OWN_ROW_COSINE: Final = 0.5
-"""A cohort row this close to a training speaker's mean is taken to be that speaker."""
-
 Float64 = metrics.Float64
+Texts = npt.NDArray[np.str_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Material:
-    """Trials ready for fitting, ``n`` rows.
+    """Trials ready for fitting, ``n`` rows; made by ``training.material``.
 
     ``features``: float64 ``(n, len(FEATURE_NAMES))``. ``target``: bool. ``weights``: float64, genuine and impostor
     trials each add up to 1. ``domains``, ``sets``: str. ``enrol_speaker``, ``test_speaker``: str, unique across sets.
+    ``unfamiliar``: bool, the cohort cosine was computed as if nobody like these two were in the cohort.
     """
 
     features: Float64
     target: metrics.Bools
     weights: Float64
-    domains: np.ndarray[Any, np.dtype[np.str_]]
-    sets: np.ndarray[Any, np.dtype[np.str_]]
-    enrol_speaker: np.ndarray[Any, np.dtype[np.str_]]
-    test_speaker: np.ndarray[Any, np.dtype[np.str_]]
+    domains: Texts
+    sets: Texts
+    enrol_speaker: Texts
+    test_speaker: Texts
+    unfamiliar: metrics.Bools
 
     def only(self, rows: metrics.Bools) -> Material:
         """Return the trials for which ``rows`` is true, balanced anew."""
-        sets, target, domains = self.sets[rows], self.target[rows], self.domains[rows]
-        return Material(
-            self.features[rows],
-            target,
-            _balance(self.weights[rows], target, domains),
-            domains,
-            sets,
-            self.enrol_speaker[rows],
-            self.test_speaker[rows],
-        )
+        part = {item.name: getattr(self, item.name)[rows] for item in fields(self)}
+        part["weights"] = balance(part["weights"], part["target"], part["domains"])
+        return Material(**part)
 
 
-def assemble(takes: Sequence[Take], heard: Sequence[Heard], pairs: Pairs, cohort: Float32) -> Material:
-    """Turn pairs of takes into trials with their side information; ``heard[i]`` belongs to ``takes[i]``."""
-    speakers = np.array([f"{t.set}/{t.speaker}" for t in takes])
-    sets = np.array([t.set for t in takes])
-    vectors = np.stack([one.vector for one in heard])
-    spread = np.array([_spread(one) for one in heard])
-    seconds = np.array([one.speech_seconds for one in heard])
-    clips = np.array([len(one.embeddings) for one in heard], np.float32)
-    snr_db = np.array([one.snr_db for one in heard])
-    near = cohort_without_self(vectors.astype(np.float32), speakers, cohort)
-    e, t = pairs.enrol, pairs.test
-    features = calibration_features(
-        np.einsum("nd,nd->n", vectors[e], vectors[t]),
-        test_seconds=seconds[t],
-        enrol_seconds=seconds[e],
-        enrol_clips=clips[e],
-        spread=spread[e],
-        snr_db=snr_db[t],
-        cohort_test=near[t],
-        cohort_enrol=near[e],
-    )
-    domains = np.array([DOMAINS.get(name, name) for name in sets[e]])
-    # Half of the impostor weight goes to pairs of the same gender: those are the strangers that matter.
-    raw = np.ones(len(e))
-    for name in np.unique(domains):
-        for same in (True, False):
-            rows = (domains == name) & ~pairs.target & (pairs.same_gender == same)
-            raw[rows] = 1.0 / max(int(rows.sum()), 1)
-    return Material(
-        features, pairs.target, _balance(raw, pairs.target, domains), domains, sets[e], speakers[e], speakers[t]
-    )
-
-
-def _spread(heard: Heard) -> float:
-    return float(np.mean([e.vector @ heard.vector for e in heard.embeddings]))
-
-
-def _balance(raw: Float64, target: metrics.Bools, domains: np.ndarray[Any, np.dtype[np.str_]]) -> Float64:
+def balance(raw: Float64, target: metrics.Bools, domains: Texts) -> Float64:
     """Scale weights so that genuine (and impostor) trials of each domain weigh the same; each kind sums to 1."""
     weights = raw.astype(np.float64).copy()
     for kind in (True, False):
@@ -132,58 +77,52 @@ def _balance(raw: Float64, target: metrics.Bools, domains: np.ndarray[Any, np.dt
     return weights
 
 
-def cohort_without_self(
-    vectors: Float32, speakers: np.ndarray[Any, np.dtype[np.str_]], cohort: Float32
-) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Return each vector's cohort cosine with its own speaker's row left out, float32 ``(n,)``.
-
-    The cohort is made of training speakers, and so are these trials; on the device nobody enrolled is in the cohort.
-    """
-    near = np.zeros(len(vectors), np.float32)
-    for name in np.unique(speakers):
-        rows = speakers == name
-        others = cohort
-        if len(cohort) > 1:
-            centre = vectors[rows].mean(axis=0)
-            alike = cohort @ (centre / np.linalg.norm(centre))
-            if alike.max() > OWN_ROW_COSINE:
-                others = np.delete(cohort, int(alike.argmax()), axis=0)
-        near[rows] = cohort_cosine(vectors[rows], others)
-    return near
-
-
-def fit(material: Material, names: Sequence[str], *, prior: float = 0.5, ridge: float = RIDGE) -> dict[str, float]:
+def fit(material: Material, names: Sequence[str], *, prior: float = PRIOR, ridge: float = RIDGE) -> dict[str, float]:
     """Return the weights of the features ``names`` (with ``bias``) that give the least weighted log loss.
+
+    Each domain gets an offset of its own during the fit, which is then averaged away: a kind of recording has its own
+    level of cosines, and its own lengths and numbers of clips, and the one must not be explained by the other.
 
     ``prior``: the share of genuine trials that the loss imagines; lower puts the care where few strangers pass.
     Newton's method; the penalty is on standardised weights, the bias goes free. The result gives log-likelihood ratios,
     the prior's log-odds taken out.
     """
     columns = [FEATURE_NAMES.index(name) for name in names]
-    x = material.features[:, columns]
+    x = np.concatenate([material.features[:, columns], _offsets(material.domains)], axis=1)
     target = material.target
     w = material.weights * np.where(target, prior, 1.0 - prior)
-    centre = np.average(x, axis=0, weights=w)
+    free = np.array([name == "bias" for name in names] + [False] * (x.shape[1] - len(names)))
+    centre = np.where(free | (np.arange(len(free)) >= len(names)), 0.0, np.average(x, axis=0, weights=w))
     scale = np.sqrt(np.average((x - centre) ** 2, axis=0, weights=w))
-    free = np.array([name == "bias" for name in names])
-    centre, scale = np.where(free, 0.0, centre), np.where(free | (scale < 1e-9), 1.0, scale)
-    z = (x - centre) / scale
-    beta = np.zeros(len(names))
-    penalty = np.diag(np.where(free, 1e-12, ridge))
-    offset = math.log(prior / (1.0 - prior))
-    for _ in range(50):
-        p = 1.0 / (1.0 + np.exp(-np.clip(z @ beta + offset, -40, 40)))
-        gradient = z.T @ (w * (p - target)) + penalty @ beta
-        hessian = (z * (w * np.maximum(p * (1 - p), 1e-9))[:, None]).T @ z + penalty
+    scale = np.where(free | (scale < 1e-9), 1.0, scale)
+    beta = _newton((x - centre) / scale, target, w, np.where(free, 1e-12, ridge), math.log(prior / (1.0 - prior)))
+    weights = beta / scale
+    weights[np.flatnonzero(free)] -= float(np.sum((weights * centre)[~free]))
+    return {name: float(value) for name, value in zip(names, weights, strict=False)}
+
+
+def _offsets(domains: Texts) -> Float64:
+    """One column per domain but the last, which is minus all others: the offsets of all domains add up to 0."""
+    present = np.unique(domains)
+    columns = np.zeros((len(domains), len(present) - 1))
+    for i, name in enumerate(present[:-1]):
+        columns[:, i] = (domains == name).astype(np.float64) - (domains == present[-1])
+    return columns
+
+
+def _newton(x: Float64, target: metrics.Bools, w: Float64, penalty: Float64, offset: float) -> Float64:
+    beta = np.zeros(x.shape[1])
+    for _ in range(100):
+        p = 1.0 / (1.0 + np.exp(-np.clip(x @ beta + offset, -40, 40)))
+        gradient = x.T @ (w * (p - target)) + penalty * beta
+        hessian = (x * (w * np.maximum(p * (1 - p), 1e-9))[:, None]).T @ x + np.diag(penalty)
         step = np.linalg.solve(hessian, gradient)
-        # Far from the optimum a full Newton step of a saturated logistic can run away; half a dozen units are plenty.
+        # Far from the optimum a full step of a saturated logistic can run away; half a dozen units are plenty.
         step *= min(1.0, 6.0 / max(float(np.abs(step).max()), 1e-12))
         beta -= step
         if float(np.abs(step).max()) < 1e-9:
             break
-    weights = beta / scale
-    weights[np.flatnonzero(free)] -= float(np.sum((beta * centre / scale)[~free]))
-    return {name: float(value) for name, value in zip(names, weights, strict=True)}
+    return beta
 
 
 def apply(weights: Mapping[str, float], features: Float64) -> Float64:
@@ -193,7 +132,7 @@ def apply(weights: Mapping[str, float], features: Float64) -> Float64:
 
 
 def held_out(
-    material: Material, names: Sequence[str], *, prior: float = 0.5, folds: int = FOLDS, seed: int = 1
+    material: Material, names: Sequence[str], *, prior: float = PRIOR, folds: int = FOLDS, seed: int = 1
 ) -> Float64:
     """Return each trial's likelihood ratio from weights fitted without its two speakers, float64 ``(n,)``.
 
@@ -217,7 +156,8 @@ def _deal(material: Material, folds: int, seed: int) -> dict[str, int]:
     rng = np.random.default_rng(seed)
     fold: dict[str, int] = {}
     for name in np.unique(material.sets):
-        people = np.unique(material.enrol_speaker[material.sets == name])
+        rows = material.sets == name
+        people = np.union1d(material.enrol_speaker[rows], material.test_speaker[rows])
         start = int(rng.integers(folds))
         for i, person in enumerate(people[rng.permutation(len(people))]):
             fold[str(person)] = (start + i) % folds
@@ -246,30 +186,54 @@ def calibrate(
     """Fit on everything, measure thresholds on held-out scores; return the calibration and how it was made."""
     llr = held_out(material, names, prior=prior)
     points = operating_points(llr, material)
-    impostor = ~material.target
     calibration = Calibration(
         fit(material, names, prior=prior),
         points,
-        trials=int(impostor.sum()),
-        speakers=len(np.unique(material.enrol_speaker)),
+        # A trial stands in the material twice where it was also scored as unfamiliar; it is one trial all the same.
+        trials=int((~material.target & ~material.unfamiliar).sum()),
+        speakers=len(np.union1d(material.enrol_speaker, material.test_speaker)),
     )
-    return calibration, {"prior": prior, "ridge": RIDGE, "folds": FOLDS, "domains": _by_domain(llr, material, points)}
+    domains = {str(name): _domain(llr, material, str(name), points) for name in np.unique(material.domains)}
+    if len(domains) > 1:
+        for name, found in domains.items():
+            found["unseen"] = _unseen(material, name, names, prior)
+    return calibration, {"prior": prior, "ridge": RIDGE, "folds": FOLDS, "domains": domains}
 
 
-def _by_domain(llr: Float64, material: Material, points: Sequence[OperatingPoint]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name in np.unique(material.domains):
-        rows = material.domains == name
-        target = material.target[rows]
-        found[str(name)] = {
-            "speakers": len(np.unique(material.enrol_speaker[rows])),
-            "genuine_trials": int(target.sum()),
-            "impostor_trials": int((~target).sum()),
-            "cllr": round(metrics.cllr(llr[rows], target), 4),
-            "eer": round(100 * metrics.eer(llr[rows], target), 2),
-            "far_at_points": [round(100 * float(np.average(llr[rows & ~material.target] >= p.llr)), 3) for p in points],
-        }
-    return found
+def _domain(llr: Float64, material: Material, name: str, points: Sequence[OperatingPoint]) -> dict[str, Any]:
+    """What held-out scores of one domain look like under the common weights and thresholds."""
+    rows = (material.domains == name) & ~material.unfamiliar
+    target, part = material.target[rows], material.only(rows)
+    return {
+        "speakers": len(np.union1d(part.enrol_speaker, part.test_speaker)),
+        "genuine_trials": int(target.sum()),
+        "impostor_trials": int((~target).sum()),
+        "eer": round(100 * metrics.eer(llr[rows], target), 2),
+        "cllr": round(metrics.cllr(llr[rows], target), 4),
+        "far": {f"{p.far:g}": _passed(llr[rows], part, p.llr, genuine=False) for p in points},
+        "frr": {f"{p.far:g}": round(1 - _passed(llr[rows], part, p.llr, genuine=True), 5) for p in points},
+    }
+
+
+def _unseen(material: Material, name: str, names: Sequence[str], prior: float, far: float = 0.003) -> dict[str, float]:
+    """The same for weights and a threshold (at ``far``) that know nothing of this domain, nor does the cohort."""
+    others = material.only(material.domains != name)
+    weights = fit(others, names, prior=prior)
+    point = operating_points(apply(weights, others.features), others, [far])[0]
+    mine = (material.domains == name) & material.unfamiliar
+    part = material.only(mine if mine.any() else material.domains == name)
+    llr = apply(weights, part.features)
+    return {
+        "eer": round(100 * metrics.eer(llr, part.target), 2),
+        "cllr": round(metrics.cllr(llr, part.target), 4),
+        f"far_at_{far:g}": _passed(llr, part, point.llr, genuine=False),
+        f"frr_at_{far:g}": round(1 - _passed(llr, part, point.llr, genuine=True), 5),
+    }
+
+
+def _passed(llr: Float64, material: Material, threshold: float, *, genuine: bool) -> float:
+    rows = material.target == genuine
+    return round(metrics.weighted_share(llr[rows] >= threshold, material.weights[rows]), 5)
 
 
 def describe(calibration: Calibration, record: Mapping[str, Any]) -> str:
@@ -284,9 +248,13 @@ def describe(calibration: Calibration, record: Mapping[str, Any]) -> str:
         for p in calibration.points
     ]
     for name, found in record["domains"].items():
-        far = ", ".join(f"{value:g}" for value in found["far_at_points"])
-        lines.append(
-            f"{name}: {found['speakers']} people, EER {found['eer']:.2f} %, Cllr {found['cllr']:.3f}, "
-            f"FAR at the points {far} %"
+        line = (
+            f"{name}: {found['speakers']} people, EER {found['eer']:.2f} %, Cllr {found['cllr']:.3f}, at 0.3 %: "
+            f"FAR {100 * found['far']['0.003']:.2f} %, FRR {100 * found['frr']['0.003']:.1f} %"
         )
+        if "unseen" in found:
+            unseen = found["unseen"]
+            line += f"; fitted without it: FAR {100 * unseen['far_at_0.003']:.2f} %"
+            line += f", FRR {100 * unseen['frr_at_0.003']:.1f} %"
+        lines.append(line)
     return "\n".join(lines)

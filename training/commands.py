@@ -89,7 +89,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _calibrate(options: argparse.Namespace) -> None:
-    from training import calibration, corpus, pairs
+    from training import calibration, corpus, material, pairs
     from training.embeddings import Embedder
     from training.trials import Audio
 
@@ -104,8 +104,8 @@ def _calibrate(options: argparse.Namespace) -> None:
     embedder = Embedder(bundle, Audio(speech), cache=_cache(options), runtime=options.runtime)
     with _Progress("embedding") as progress:
         heard = embedder.hear_takes([(take.side, take.gain_db) for take in takes], progress)
-    material = calibration.assemble(takes, heard, pairs.pair(takes, seed=options.seed), bundle.cohort)
-    fitted, provenance = calibration.calibrate(material)
+    trials = material.assemble(takes, heard, pairs.pair(takes, seed=options.seed), bundle.cohort)
+    fitted, provenance = calibration.calibrate(trials)
     provenance |= {"made": time.strftime("%Y-%m-%d", time.gmtime()), "encoder": bundle.encoder, "seed": plan.seed}
     card = json.loads(card_path.read_text(encoding="utf-8"))
     card["calibration"] = fitted.to_json() | {"provenance": provenance}

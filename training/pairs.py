@@ -164,7 +164,7 @@ class Pairs:
     same_gender: np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
-def pair(takes: Sequence[Take], *, most_impostors: int = 60_000, seed: int = 1) -> Pairs:
+def pair(takes: Sequence[Take], *, most_impostors: int = 20_000, seed: int = 1) -> Pairs:
     """Pair every enrolment with every test of its set.
 
     ``same_gender``: true where both genders are known and equal, or not known. Of a set with more than
