@@ -109,6 +109,12 @@ class VirtualMicrophone:
         soundfile.write(path, samples, rate, subtype="PCM_16")
         self.play_file(path)
 
+    def begin(self, samples: np.ndarray, rate: int = 16_000) -> subprocess.Popen[bytes]:
+        """Let the microphone begin to hear ``samples``; gives the player, to be waited for."""
+        path = self._folder / "begin.wav"
+        soundfile.write(path, samples, rate, subtype="PCM_16")
+        return subprocess.Popen(["paplay", "--device=vmic", str(path)], env=self._full_environment())
+
     def play_file(self, path: Path) -> None:
         """Let the microphone hear a WAV file; returns when it is over."""
         self._run("paplay", "--device=vmic", str(path))
