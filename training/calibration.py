@@ -21,6 +21,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from edge.errors import UsageError
 from edge.scoring import FEATURE_NAMES, Calibration, OperatingPoint
 from training import metrics
 
@@ -137,7 +138,7 @@ def held_out(
     """Return each trial's likelihood ratio from weights fitted without its two speakers, float64 ``(n,)``.
 
     Speakers are dealt into folds, set by set. The weights for trials between fold a and fold b come from the trials
-    that touch no speaker of either.
+    that touch no speaker of either. Raises ``UsageError`` where there are too few speakers for that.
     """
     fold = _deal(material, folds, seed)
     enrol = np.array([fold[s] for s in material.enrol_speaker])
@@ -148,6 +149,11 @@ def held_out(
             inside = ((enrol == a) & (test == b)) | ((enrol == b) & (test == a))
             if inside.any():
                 outside = (enrol != a) & (enrol != b) & (test != a) & (test != b)
+                if not material.target[outside].any() or material.target[outside].all():
+                    raise UsageError(
+                        f"{len(fold)} training speakers are too few for a calibration",
+                        "Two dozen are the least that make sense; hundreds are better.",
+                    )
                 llr[inside] = apply(fit(material.only(outside), names, prior=prior), material.features[inside])
     return llr
 

@@ -69,7 +69,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     speech = _folder(options.speech)
     bundle = _open(options)
     scorer = Scorer(Calibration.from_json(bundle.calibration), bundle.cohort) if bundle.calibration else None
-    embedder = Embedder(bundle, Audio(speech), cache=_cache(options), runtime=options.runtime)
+    embedder = Embedder(bundle, Audio(speech), cache=_cache(options), runtime=bundle.runtime)
     report: dict[str, dict[str, float | int]] = {}
     for trials in lists:
         with _Progress(f"{trials.name}: embedding") as progress:
@@ -101,7 +101,7 @@ def _calibrate(options: argparse.Namespace) -> None:
     bundle = _open(options)
     plan = pairs.Plan(seed=options.seed)
     takes = pairs.draw(corpus.read_manifest(speech), plan)
-    embedder = Embedder(bundle, Audio(speech), cache=_cache(options), runtime=options.runtime)
+    embedder = Embedder(bundle, Audio(speech), cache=_cache(options), runtime=bundle.runtime)
     with _Progress("embedding") as progress:
         heard = embedder.hear_takes([(take.side, take.gain_db) for take in takes], progress)
     trials = material.assemble(takes, heard, pairs.pair(takes, seed=options.seed), bundle.cohort)

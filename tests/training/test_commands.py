@@ -1,0 +1,177 @@
+"""``earmark evaluate`` and ``earmark calibrate-bundle`` as people run them, with the bundle that needs no network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import soundfile
+
+import edge
+from edge.scoring import Calibration
+from training import commands, evaluate
+
+ROOT = Path(__file__).parents[2]
+ASSETS = ROOT / "edge" / "demo" / "assets"
+BASELINE = ROOT / "edge" / "bundles" / "baseline"
+
+HEADER = "target\tenrol_speaker\tenrol\ttest_speaker\ttest\tnoise\n"
+
+
+@pytest.fixture()
+def words(tmp_path: Path) -> Path:
+    """A list of four people, each against each."""
+    people = {
+        "ada": ("ada-enrol-1.ogg;ada-enrol-2.ogg", "clip-1-ada.ogg"),
+        "ben": ("ben-enrol-1.ogg;ben-enrol-2.ogg", "clip-3-ben.ogg"),
+        "five": ("clip-5-stranger.ogg@0+1.5", "clip-5-stranger.ogg@1.5+2"),
+        "seven": ("clip-7-stranger.ogg@0+1.5", "clip-7-stranger.ogg@1.5+2"),
+    }
+    path = tmp_path / "words.tsv"
+    rows = [
+        f"{int(a == b)}\t{a}\t{enrol}\t{b}\t{test}\t"
+        for a, (enrol, _) in people.items()
+        for b, (_, test) in people.items()
+    ]
+    path.write_text(HEADER + "\n".join(rows) + "\n")
+    return path
+
+
+@pytest.fixture()
+def bare(tmp_path: Path) -> Path:
+    """The bundle without its calibration."""
+    folder = tmp_path / "bare"
+    shutil.copytree(BASELINE, folder)
+    card = json.loads((folder / "card.json").read_text())
+    card["calibration"] = {}
+    (folder / "card.json").write_text(json.dumps(card))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    """Eighteen pretended speakers: five pieces of one second of each clip of the demo, as separate files."""
+    folder = tmp_path_factory.mktemp("corpus")
+    rows = ["path\tsplit\tset\tspeaker\tgender\temotion\tlanguage\tseconds\tlicence\tsource"]
+    clips = sorted(ASSETS.glob("*-enrol-*.ogg")) + sorted(ASSETS.glob("clip-*.ogg"))
+    for number, clip in enumerate(clips):
+        samples, rate = soundfile.read(clip, dtype="float32")
+        name = "librispeech" if number % 2 else "asc"
+        for piece in range(5):
+            path = f"{number}-{piece}.wav"
+            start = round(piece * (len(samples) - rate) / 4)
+            soundfile.write(folder / path, samples[start : start + rate], rate)
+            rows.append(f"{path}\ttrain\t{name}\ts{number}\t\t\ten\t1.0\t\t")
+    (folder / "manifest.tsv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_a_report_has_a_row_per_list_and_goes_to_the_file_and_the_screen(words, bare, tmp_path, capsys):
+    out = tmp_path / "report.json"
+    arguments = ["--bundle", str(bare), "--speech", str(ASSETS), "--json", str(out), str(words)]
+    assert commands.evaluate(arguments) == 0
+    report = json.loads(out.read_text())
+    assert list(report) == ["words"]
+    assert list(report["words"]) == list(evaluate.FIGURES)[:8], "an uncalibrated bundle has no threshold of its own"
+    shown = capsys.readouterr().out
+    assert f"{report['words']['eer']:.2f}" in shown and "words" in shown
+
+
+def test_a_calibrated_bundle_reports_what_its_own_threshold_does(words, bare, tmp_path, capsys):
+    card = json.loads((bare / "card.json").read_text())
+    card["calibration"] = {
+        "weights": {"bias": -8.0, "cosine": 10.0},
+        "points": [{"far": 0.03, "llr": 0.0}, {"far": 0.001, "llr": 1.0}],
+        "trials": 5000,
+        "speakers": 20,
+    }
+    (bare / "card.json").write_text(json.dumps(card))
+    arguments = ["--bundle", str(bare), "--speech", str(ASSETS), "--cache", str(tmp_path / "cache"), str(words)]
+    reports = []
+    for _ in range(2):
+        assert commands.evaluate(["--json", "-", *arguments]) == 0
+        reports.append(json.loads(capsys.readouterr().out))
+    assert reports[0] == reports[1], "from the cache comes what was computed"
+    assert list(reports[0]["words"]) == list(evaluate.FIGURES)
+    assert commands.evaluate(["--markdown", *arguments]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("| list |") and "5000 impostor trials of 20 people" in shown
+
+
+def test_calibrating_writes_a_card_that_the_device_accepts_and_says_how_it_was_made(corpus, bare, tmp_path, capsys):
+    before = edge.open_bundle(bare)
+    assert not before.calibration
+    arguments = ["--bundle", str(bare), "--speech", str(corpus), "--cache", str(tmp_path / "cache")]
+    assert commands.calibrate_bundle(arguments) == 0
+    after = edge.open_bundle(bare)
+    found = Calibration.from_json(after.calibration)
+    assert after.encoder == before.encoder
+    assert found.weights["cosine"] > 0
+    assert found.speakers == 18
+    assert [p.far for p in found.points] == [0.03, 0.01, 0.003, 0.001, 0.0003]
+    record = after.calibration["provenance"]
+    assert record["encoder"] == after.encoder
+    assert set(record["domains"]) == {"read", "arabic words"}
+    shown = capsys.readouterr().out
+    assert "read" in shown and "FAR 0.3 %" in shown
+    assert commands.calibrate_bundle(arguments) == 0
+    assert edge.open_bundle(bare).calibration == after.calibration, "the same speech gives the same calibration"
+
+
+def test_a_failed_calibration_leaves_the_card_as_it_was(bare, tmp_path, capsys):
+    card = (bare / "card.json").read_bytes()
+    (tmp_path / "manifest.tsv").write_text("path\tsplit\n")
+    assert commands.calibrate_bundle(["--bundle", str(bare), "--speech", str(tmp_path)]) == 2
+    assert "no column set" in capsys.readouterr().err
+    assert (bare / "card.json").read_bytes() == card
+
+
+def test_too_few_speakers_are_refused_in_words(corpus, bare, tmp_path, capsys):
+    few = tmp_path / "few"
+    few.mkdir()
+    lines = (corpus / "manifest.tsv").read_text().splitlines()
+    for line in lines[1:16]:
+        shutil.copy(corpus / line.split("\t")[0], few)
+    (few / "manifest.tsv").write_text("\n".join(lines[:16]) + "\n")
+    assert commands.calibrate_bundle(["--bundle", str(bare), "--speech", str(few)]) == 2
+    assert "too few" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words_shown"),
+    [
+        ({"--bundle": "no-such-bundle"}, 5, "no-such-bundle"),
+        ({"--speech": "no-such-folder"}, 2, "--speech"),
+        ({"LIST": "no-such-list.tsv"}, 2, "no-such-list.tsv"),
+        ({"--json": "no-such-folder/report.json"}, 5, "report.json"),
+    ],
+)
+def test_what_is_missing_is_named_with_the_right_exit_code(words, bare, capsys, change, code, words_shown):
+    given = {"--bundle": str(bare), "--speech": str(ASSETS), "LIST": str(words)} | change
+    arguments = [part for name, value in given.items() for part in ((name, value) if name != "LIST" else (value,))]
+    assert commands.evaluate(arguments) == code
+    shown = capsys.readouterr().err
+    assert words_shown in shown and shown.count("\n") == 1
+
+
+def test_two_lists_of_one_name_are_refused(words, bare, tmp_path, capsys):
+    (tmp_path / "other").mkdir()
+    twin = shutil.copy(words, tmp_path / "other" / words.name)
+    assert commands.evaluate(["--bundle", str(bare), "--speech", str(ASSETS), str(words), str(twin)]) == 2
+    assert "same name" in capsys.readouterr().err
+
+
+def test_a_list_without_impostors_is_refused(words, bare, capsys):
+    words.write_text(HEADER + "1\tada\tada-enrol-1.ogg\tada\tclip-1-ada.ogg\t\n")
+    assert commands.evaluate(["--bundle", str(bare), "--speech", str(ASSETS), str(words)]) == 2
+    assert "impostor" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [commands.evaluate, commands.calibrate_bundle])
+def test_help_has_an_example(command, capsys):
+    with pytest.raises(SystemExit) as done:
+        command(["--help"])
+    assert done.value.code == 0
+    assert "examples:" in capsys.readouterr().out
