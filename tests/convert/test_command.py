@@ -53,7 +53,7 @@ def test_one_command_makes_a_bundle_that_the_edge_opens(place, capsys, few_sound
     assert report == json.loads((place / "tiny.report.json").read_text())
     assert all(row["cosine_mean"] > 0.98 for row in report["parity"])
     assert report["recipe"]["features"]["n_mels"] == 16
-    assert "window 16/16" in said.err
+    assert "window 8/8" in said.err
     bundle = edge.open_bundle(place / "tiny")
     assert bundle.cohort.shape == (8, 6)
     for seed in range(3):
