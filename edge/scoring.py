@@ -39,7 +39,7 @@ FEATURE_NAMES: Final = (
 )
 """What a calibration may weigh; a calibration names the ones it uses."""
 
-COHORT_TOP: Final = 20
+COHORT_TOP: Final = 5
 """How many of the nearest cohort speakers make up the cohort cosine."""
 
 _LLR_LIMIT: Final = 30.0
