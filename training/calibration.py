@@ -187,9 +187,17 @@ def operating_points(llr: Float64, material: Material, fars: Sequence[float] = F
 
 
 def calibrate(
-    material: Material, names: Sequence[str] = WEIGHED, *, prior: float = PRIOR
+    material: Material,
+    names: Sequence[str] = WEIGHED,
+    *,
+    prior: float = PRIOR,
+    unseen: Mapping[str, Material] | None = None,
 ) -> tuple[Calibration, dict[str, Any]]:
-    """Fit on everything, measure thresholds on held-out scores; return the calibration and how it was made."""
+    """Fit on everything, measure thresholds on held-out scores; return the calibration and how it was made.
+
+    ``unseen``: domain -> the same trials scored against a cohort without that domain. For each, the record says what a
+    calibration that has never met this kind of recording does on it.
+    """
     llr = held_out(material, names, prior=prior)
     points = operating_points(llr, material)
     calibration = Calibration(
@@ -200,9 +208,8 @@ def calibrate(
         speakers=len(np.union1d(material.enrol_speaker, material.test_speaker)),
     )
     domains = {str(name): _domain(llr, material, str(name), points) for name in np.unique(material.domains)}
-    if len(domains) > 1:
-        for name, found in domains.items():
-            found["unseen"] = _unseen(material, name, names, prior)
+    for name, trials in (unseen or {}).items():
+        domains[name]["unseen"] = _unseen(trials, name, names, prior)
     return calibration, {"prior": prior, "ridge": RIDGE, "folds": FOLDS, "domains": domains}
 
 
@@ -226,8 +233,7 @@ def _unseen(material: Material, name: str, names: Sequence[str], prior: float, f
     others = material.only(material.domains != name)
     weights = fit(others, names, prior=prior)
     point = operating_points(apply(weights, others.features), others, [far])[0]
-    mine = (material.domains == name) & material.unfamiliar
-    part = material.only(mine if mine.any() else material.domains == name)
+    part = material.only((material.domains == name) & ~material.unfamiliar)
     llr = apply(weights, part.features)
     return {
         "eer": round(100 * metrics.eer(llr, part.target), 2),

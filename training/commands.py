@@ -104,8 +104,8 @@ def _calibrate(options: argparse.Namespace) -> None:
     embedder = Embedder(bundle, Audio(speech), cache=_cache(options), runtime=bundle.runtime)
     with _Progress("embedding") as progress:
         heard = embedder.hear_takes([(take.side, take.gain_db) for take in takes], progress)
-    trials = material.assemble(takes, heard, pairs.pair(takes, seed=options.seed), bundle.cohort)
-    fitted, provenance = calibration.calibrate(trials)
+    parts = (takes, heard, pairs.pair(takes, seed=options.seed), bundle.cohort)
+    fitted, provenance = calibration.calibrate(material.assemble(*parts), unseen=material.unseen(*parts))
     provenance |= {"made": time.strftime("%Y-%m-%d", time.gmtime()), "encoder": bundle.encoder, "seed": plan.seed}
     card = json.loads(card_path.read_text(encoding="utf-8"))
     card["calibration"] = fitted.to_json() | {"provenance": provenance}

@@ -139,10 +139,6 @@ class Embedder:
             heard.append(self.hear(side, gain_db))
             if progress and (done % 25 == 0 or done == len(takes)):
                 progress(done, len(takes))
-            if self._cache and done % 500 == 0:
-                self._cache.commit()
-        if self._cache:
-            self._cache.commit()
         return heard
 
     def utterance(self, samples: Float32) -> tuple[Embedding, Circumstances]:
@@ -178,7 +174,10 @@ class EmbeddingCache:
         """Open or create ``folder/embeddings.sqlite``. Raises ``StorageError``."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(folder / "embeddings.sqlite")
+            # Each row is its own transaction and WAL does not wait for the disk: several commands may share a cache.
+            self._db = sqlite3.connect(folder / "embeddings.sqlite", timeout=60, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS embeddings (key TEXT PRIMARY KEY, vector BLOB, windows BLOB, seconds REAL,"
                 " speech_probability REAL) WITHOUT ROWID"
@@ -202,7 +201,7 @@ class EmbeddingCache:
         return Embedding(vector, windows, row[3], encoder, row[4])
 
     def put_embedding(self, key: str, embedding: Embedding) -> None:
-        """Store an embedding; it is on disk after ``commit``."""
+        """Store an embedding."""
         vector = np.asarray(embedding.vector, np.float32).tobytes()
         windows = np.asarray(embedding.windows, np.float32).tobytes()
         self._db.execute(
@@ -216,16 +215,11 @@ class EmbeddingCache:
         return None if row is None else Circumstances(*row[1:])
 
     def put_circumstances(self, key: str, circumstances: Circumstances) -> None:
-        """Store circumstances; they are on disk after ``commit``."""
+        """Store circumstances."""
         self._db.execute(
             "INSERT OR REPLACE INTO circumstances VALUES (?, ?, ?, ?, ?, ?)", (key, *astuple(circumstances))
         )
 
-    def commit(self) -> None:
-        """Write what was put."""
-        self._db.commit()
-
     def close(self) -> None:
-        """Write and close."""
-        self._db.commit()
+        """Close the file."""
         self._db.close()

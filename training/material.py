@@ -75,6 +75,18 @@ def assemble(takes: Sequence[Take], heard: Sequence[Heard], pairs: Pairs, cohort
     )
 
 
+def unseen(takes: Sequence[Take], heard: Sequence[Heard], pairs: Pairs, cohort: Float32) -> dict[str, Material]:
+    """Return, for each domain, the trials as they are with all rows of that domain taken out of the cohort."""
+    domains = np.array([DOMAINS.get(t.set, t.set) for t in takes])
+    found = np.unique(domains).tolist()
+    if len(found) < 2:
+        return {}
+    owners = row_owners(heard, np.array([f"{t.set}/{t.speaker}" for t in takes]), cohort)
+    domain_of = {f"{t.set}/{t.speaker}": DOMAINS.get(t.set, t.set) for t in takes}
+    of_row = np.array([domain_of.get(name, "") for name in owners.tolist()])
+    return {name: assemble(takes, heard, pairs, cohort[of_row != name]) for name in found}
+
+
 def _features(vectors: Weights, heard: Sequence[Heard], near: Float32, e: Any, t: Any) -> Weights:
     seconds = np.array([one.speech_seconds for one in heard], np.float32)
     return calibration_features(

@@ -237,7 +237,9 @@ def test_no_threshold_lets_more_impostors_pass_than_it_promises(scores, seed):
 
 
 def test_a_calibration_has_useful_ratios_thresholds_that_hold_on_others_and_a_record():
-    fitted, record = calibration.calibrate(gaussian(n=16000), ["bias", "cosine", "log_test"])
+    trials = gaussian(n=16000)
+    names = ["bias", "cosine", "log_test"]
+    fitted, record = calibration.calibrate(trials, names, unseen={"a": trials, "b": trials})
     fresh = gaussian(seed=9, n=60000)
     llr = fitted.llr(fresh.features)
     assert metrics.cllr(llr, fresh.target) < metrics.min_cllr(llr, fresh.target) + 0.02
@@ -314,6 +316,15 @@ def test_each_trial_comes_once_without_its_voices_and_once_without_its_domain_in
         without_me, without_us = np.delete(cohort, mine, axis=0), np.delete(cohort, alike, axis=0)
         assert trials.features[i, column] == pytest.approx(cohort_cosine(vector, without_me)[0], abs=1e-6)
         assert trials.features[count + i, column] == pytest.approx(cohort_cosine(vector, without_us)[0], abs=1e-6)
+
+
+def test_a_domain_is_unseen_where_the_cohort_has_nobody_of_it(pool):
+    takes, sides, found, cohort = pool
+    read = [n for n, name in enumerate(dict.fromkeys(t.speaker for t in takes)) if name[0] == "r"]
+    expected = material.assemble(takes, sides, found, np.delete(cohort, read, axis=0))
+    trials = material.unseen(takes, sides, found, cohort)
+    assert set(trials) == {"read", "english words"}
+    assert np.array_equal(trials["read"].features, expected.features)
 
 
 def test_the_owner_of_a_cohort_row_is_found_and_strangers_have_none(pool):
