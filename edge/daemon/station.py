@@ -174,7 +174,9 @@ class Station:
         """One line for people."""
         broker = "no broker" if self._publisher is None else (self._publisher.problem or "broker connected")
         sound = self._mic_problem or ("listening" if self._listening else "switched off")
-        return f"{sound}; {len(self._voiceprints)} people enrolled; {broker}"
+        number = len(self._voiceprints)
+        people = "1 person" if number == 1 else f"{number} people"
+        return f"{sound}; {people} enrolled; {broker}"
 
     def describe(self) -> dict[str, Any]:
         """Fields for the log."""

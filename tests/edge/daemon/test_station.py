@@ -1,0 +1,185 @@
+"""One composed device over several runs: what it leaves for the broker, what it remembers, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.clock import SystemClock
+from edge.daemon.station import Station
+from edge.demo.stage import ASSETS
+from edge.errors import BundleError
+from edge.mqtt import Command
+from edge.outbox import Outbox
+from edge.people import PeopleStore
+from edge.records import Exemplar
+from edge.settings import Audio, Decide, HomeAssistant, Models, Mqtt, Node, Privacy, Settings
+from tests.broker import HOST, free_port, wait_for
+from tests.edge.cli import voice_bundle
+
+PERSON = "earmark/kitchen/person/"
+DISCOVERY = "homeassistant/device/earmark_kitchen/config"
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return voice_bundle.make(tmp_path_factory.mktemp("station") / "voices")
+
+
+@pytest.fixture
+def settings(bundle: Path) -> Settings:
+    """A device in the kitchen whose broker is away, and which listens to a recording."""
+    return Settings(
+        node=Node(name="kitchen"),
+        audio=Audio(source=str(ASSETS / "clip-1-ada.ogg")),
+        models=Models(bundle=str(bundle)),
+        mqtt=Mqtt(host=HOST, port=free_port()),
+    )
+
+
+def enrol(folder: Path, bundle: Path, *names: str) -> dict[str, str]:
+    """Enrol people, and give their ids."""
+    encoder = Station(Settings(models=Models(bundle=str(bundle)), mqtt=Mqtt(enabled=False)), folder, SystemClock(),
+                      realtime=False).bundle.encoder  # fmt: skip
+    rng = np.random.default_rng(4)
+    ids = {}
+    with PeopleStore(folder) as store:
+        for name in names:
+            vector = rng.standard_normal(19 * 2).astype(np.float32)
+            vector /= np.linalg.norm(vector)
+            ids[name] = store.add(name, [Exemplar(vector, encoder, 4.0, 25.0, "mic", "2026-11-21", name)]).id
+    return ids
+
+
+def through(
+    settings: Settings, folder: Path, while_running: Callable[[Station], None] = lambda station: None
+) -> Station:
+    """Run a station to the end of its recording."""
+    station = Station(settings, folder, SystemClock(), realtime=False)
+    station.start()
+    while_running(station)
+    wait_for(lambda: station.ended or not station._listening, "the recording is through")
+    station.stop(5)
+    return station
+
+
+def states(folder: Path) -> dict[str, bytes]:
+    """What the broker will be told that it is to keep."""
+    with Outbox(folder / "outbox.sqlite") as outbox:
+        return {message.topic: message.payload for _, message in outbox.states()}
+
+
+def cleared(folder: Path) -> set[str]:
+    """What the broker will be told to forget."""
+    with Outbox(folder / "outbox.sqlite") as outbox:
+        return {message.topic for _, message in outbox.pending(1000) if message.retain and not message.payload}
+
+
+def test_somebody_removed_while_nothing_ran_is_cleared_at_the_broker(settings, bundle, tmp_path) -> None:
+    ids = enrol(tmp_path, bundle, "Ada", "Ben")
+    through(settings, tmp_path)
+    assert {f"{PERSON}{one}/state" for one in ids.values()} <= set(states(tmp_path))
+    with PeopleStore(tmp_path) as store:
+        store.remove("Ben")
+    through(settings, tmp_path)
+    kept = states(tmp_path)
+    assert f"{PERSON}{ids['Ada']}/state" in kept
+    assert f"{PERSON}{ids['Ben']}/state" in cleared(tmp_path)
+    assert b"Ben" not in b"".join(kept.values())
+    with Outbox(tmp_path / "outbox.sqlite") as outbox:
+        told = [json.loads(m.payload) for _, m in outbox.pending(1000) if m.topic == DISCOVERY]
+    # First reduced to its platform, which makes Home Assistant remove the entity, then left out.
+    assert [told[0]["cmps"].get(f"p_{ids['Ben']}"), f"p_{ids['Ben']}" in told[-1]["cmps"]] == [
+        {"p": "binary_sensor"},
+        False,
+    ]
+
+
+def test_names_are_cleared_at_the_broker_when_privacy_forbids_them(settings, bundle, tmp_path) -> None:
+    ids = enrol(tmp_path, bundle, "Ada", "Ben")
+    through(settings, tmp_path)
+    assert b"Ada" in b"".join(states(tmp_path).values())
+    through(replace(settings, privacy=Privacy(mqtt_names="none")), tmp_path)
+    kept = states(tmp_path)
+    assert {f"{PERSON}{one}/state" for one in ids.values()} <= cleared(tmp_path)
+    for name in ids:
+        assert name.encode() not in b"".join(kept.values())
+
+
+def test_home_assistant_forgets_a_device_that_is_announced_no_longer(settings, tmp_path) -> None:
+    through(settings, tmp_path)
+    assert DISCOVERY in states(tmp_path)
+    through(replace(settings, homeassistant=HomeAssistant(enabled=False)), tmp_path)
+    assert DISCOVERY in cleared(tmp_path)
+    assert DISCOVERY not in states(tmp_path)
+
+
+def choose(name: str, value: str) -> Callable[[Station], None]:
+    return lambda station: station._command(Command("set", name, value.encode()))
+
+
+def profile(folder: Path) -> bytes:
+    return states(folder)["earmark/kitchen/cfg/profile/state"]
+
+
+def test_a_strictness_chosen_over_mqtt_outlives_the_run_until_the_settings_say_another(settings, tmp_path) -> None:
+    through(settings, tmp_path, choose("profile", "relaxed"))
+    assert through(settings, tmp_path).settings.decide.profile == "relaxed"
+    assert profile(tmp_path) == b"relaxed"
+    changed = replace(settings, decide=Decide(profile="strict"))
+    assert through(changed, tmp_path).settings.decide.profile == "strict"
+    assert profile(tmp_path) == b"strict"
+
+
+def test_where_nothing_can_be_chosen_over_mqtt_the_settings_hold(settings, tmp_path) -> None:
+    through(settings, tmp_path, choose("profile", "relaxed"))
+    deaf = replace(settings, homeassistant=HomeAssistant(enabled=False))
+    assert through(deaf, tmp_path).settings.decide.profile == "balanced"
+    unheard = replace(settings, mqtt=Mqtt(enabled=False))
+    assert through(unheard, tmp_path).settings.decide.profile == "balanced"
+
+
+def test_a_recording_is_played_although_the_microphone_was_switched_off(settings, tmp_path) -> None:
+    through(settings, tmp_path, choose("listening", "OFF"))
+    assert through(settings, tmp_path).heard_seconds > 2
+
+
+def test_what_is_no_value_of_a_setting_is_ignored(settings, tmp_path) -> None:
+    for name, value in (("profile", "lax"), ("listening", "MAYBE"), ("volume", "11"), ("profile", "")):
+        assert through(settings, tmp_path, choose(name, value)).settings.decide.profile == "balanced"
+    assert not (tmp_path / "choices.json").exists()
+
+
+def test_a_bundle_in_the_state_folder_is_found_by_its_name(settings, bundle, tmp_path) -> None:
+    named = replace(settings, models=Models(bundle="mine"))
+    with pytest.raises(BundleError, match="mine"):
+        Station(named, tmp_path, SystemClock(), realtime=False)
+    shutil.copytree(bundle, tmp_path / "bundles" / "mine")
+    assert through(named, tmp_path).heard_seconds > 2
+
+
+def test_the_status_says_how_it_is_in_one_line(settings, bundle, tmp_path) -> None:
+    enrol(tmp_path, bundle, "Ada")
+    told: list[str] = []
+    unheard = replace(settings, mqtt=Mqtt(enabled=False))
+    through(unheard, tmp_path, lambda station: told.append(station.status()))
+    assert told == ["listening; 1 person enrolled; no broker"]
+
+
+def test_people_enrolled_while_it_runs_are_known_at_once(settings, bundle, tmp_path) -> None:
+    station = Station(settings, tmp_path, SystemClock(), realtime=True)
+    station.start()
+    assert "0 people" in station.status()
+    enrol(tmp_path, bundle, "Ada")
+    station.refresh_people()
+    assert "1 person" in station.status() and station.health_wanted
+    station.health_wanted = False
+    station.refresh_people()
+    assert not station.health_wanted
+    station.stop(5)
