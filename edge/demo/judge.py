@@ -48,8 +48,8 @@ class Tally:
         return (
             f"{self.known_named} of {self.known_spoken} utterances of enrolled people named right, "
             f"{self.strangers_unknown} of {self.strangers_spoken} of strangers kept unnamed, "
-            f"{self.wrong_names} wrong names, {self.missed} missed, "
-            f"{self.false_events} events from silence or noise."
+            f"{_count(self.wrong_names, 'wrong name')}, {self.missed} missed, "
+            f"{_count(self.false_events, 'event')} from silence or noise."
         )
 
 
@@ -87,6 +87,10 @@ def judge(events: Sequence[Mapping[str, Any]], scenes: Sequence[Scene]) -> tuple
         false_events=sum(j.verdict == "false" for j in judged),
         missed=sum(s not in best for s in spoken),
     )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _verdict(event: Mapping[str, Any], scene: Scene) -> Verdict:
