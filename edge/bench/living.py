@@ -76,7 +76,7 @@ def _run(command: list[str], port: int, scratch: Path) -> tuple[float, float | N
         begun = time.monotonic()
         child = subprocess.Popen(command, env=environment, stderr=log, cwd=_root())
         try:
-            if not ready():
+            if not ready(child):
                 raise _broken("did not start", scratch / "log")
             cold_start = time.monotonic() - begun
             before = _cpu_seconds(child.pid)
@@ -129,19 +129,19 @@ def _write(path: Path, samples: Float32) -> None:
 
 
 @contextlib.contextmanager
-def _notifications(path: Path) -> Iterator[Callable[[], bool]]:
-    """A socket where the daemon reports readiness; gives a callable that waits for it."""
+def _notifications(path: Path) -> Iterator[Callable[[subprocess.Popen[bytes]], bool]]:
+    """A socket where the daemon reports readiness; gives a callable that waits for that, or for its end."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.bind(str(path))
-        channel.settimeout(_START_SECONDS)
+        channel.settimeout(0.1)
 
-        def ready() -> bool:
-            try:
-                while b"READY=1" not in channel.recv(4096):
-                    pass
-            except TimeoutError:
-                return False
-            return True
+        def ready(child: subprocess.Popen[bytes]) -> bool:
+            deadline = time.monotonic() + _START_SECONDS
+            while child.poll() is None and time.monotonic() < deadline:
+                with contextlib.suppress(TimeoutError):
+                    if b"READY=1" in channel.recv(4096):
+                        return True
+            return False
 
         yield ready
 
