@@ -84,6 +84,9 @@ def _tflite() -> Engine | str:
     # Looked at before the import: with numpy 2 the import succeeds and the first model fails.
     if int(np.__version__.split(".")[0]) >= 2:
         return f"tflite-runtime: needs numpy < 2, but {np.__version__} is installed"
+    # They share symbols of different versions: imported after TensorFlow it crashes, imported before it works.
+    if "tensorflow" in sys.modules and "tflite_runtime.interpreter" not in sys.modules:
+        return "tflite-runtime: cannot be loaded once TensorFlow is; use another process"
     try:
         from tflite_runtime import interpreter
     except ImportError as error:

@@ -99,7 +99,7 @@ def test_different_sounds_give_different_vectors(bundle):
     assert np.dot(bundle.embed(sound(3, 1)), bundle.embed(sound(3, 2))) < 0.9999
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stream_gives_what_the_whole_gives_however_it_is_cut(folders, kind, data):

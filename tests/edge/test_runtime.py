@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from edge.errors import BundleError, RuntimeMissingError, UsageError
-from edge.runtime import Network, QuantParams, dequantise, installed, interpreters, missing_remedy, quantise
+from edge.runtime import Network, QuantParams, dequantise, interpreters, missing_remedy, quantise
+from tests.interpreters import KINDS
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ENCODER = GOLDEN / "tiny_encoder.int8.tflite"
 DENSE = GOLDEN / "tiny_dense.int8.tflite"
-KINDS = [engine.kind for engine in installed()]
 
 params = st.builds(
     QuantParams, st.floats(2**-14, 2**10, width=32).filter(lambda value: value > 0), st.integers(-128, 127)
@@ -241,6 +241,22 @@ def test_tflite_runtime_is_never_used_with_numpy_2(monkeypatch):
     monkeypatch.setattr(interpreters.np, "__version__", "2.4.6")
     with pytest.raises(RuntimeMissingError, match=r"needs numpy < 2, but 2\.4\.6"):
         interpreters.choose()
+
+
+def test_tflite_runtime_is_never_loaded_after_tensorflow():
+    """It would crash. A child process with an empty module of that name stands for TensorFlow."""
+    child = (
+        "import sys; sys.modules['tensorflow'] = sys; sys.modules['ai_edge_litert'] = None\n"
+        "from pathlib import Path; from edge.runtime import Network; from edge.errors import RuntimeMissingError\n"
+        "try: Network(Path(sys.argv[1]))\n"
+        "except RuntimeMissingError as error: print(error.sentence())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", child, str(DENSE)], cwd=GOLDEN.parents[1], capture_output=True, text=True, check=True
+    )
+    assert "ai-edge-litert: " in done.stdout
+    if "tflite" in KINDS:
+        assert "tflite-runtime: cannot be loaded once TensorFlow is; use another process" in done.stdout
 
 
 def test_without_an_interpreter_the_error_has_the_line_that_installs_one(monkeypatch):
