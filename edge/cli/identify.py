@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from edge.cli import options
 from edge.cli.app import error_json
-from edge.cli.console import Console, Style, printable
+from edge.cli.console import Console, Style, compared, printable
 from edge.cli.progress import Progress
 from edge.cli.recordings import REMEDIES, SENTENCES, Hearing, expand, listen, notes_of, open_recording
 from edge.cli.session import Session, open_session
@@ -32,7 +32,7 @@ _STYLES: Final[dict[Outcome, Style]] = {
     "rejected": "dim",
 }
 _HEADER: Final = ("from-to s", "outcome", "who", "prob.", "needed", "speech", "SNR", "why, flags")
-_LAYOUT: Final = "{:>13}  {:<10}  {:<16}  {:>5}  {:>6}  {:>6}  {:>5}  {}"
+_LAYOUT: Final = "{:>13}  {:<10}  {:<16}  {:>6}  {:>6}  {:>6}  {:>5}  {}"
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -123,12 +123,13 @@ def _show(console: Console, text: str, result: Result, width: int) -> None:
     decision, heard = result.decision, result.utterance
     judged = decision.outcome != "rejected"
     words = [decision.reason, *(flag for flag in decision.flags if flag != decision.reason)]
+    probability, threshold = compared(decision.probability, decision.threshold) if judged else ("-", "-")
     line = _LAYOUT.format(
         f"{heard.start / SAMPLE_RATE:.1f}-{heard.end / SAMPLE_RATE:.1f}",
         decision.outcome,
         printable(decision.best.name)[:16] if decision.outcome == "identified" and decision.best else "-",
-        f"{decision.probability:.2f}" if judged else "-",
-        f"{decision.threshold:.2f}" if judged else "-",
+        probability,
+        threshold,
         f"{heard.speech_seconds:.1f} s",
         f"{heard.snr_db:.0f} dB",
         ", ".join(word.replace("_", " ") for word in words),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from edge.cli.console import compared
 from edge.cli.recordings import SENTENCES
 from edge.decision import FAR_TARGETS
 from edge.errors import EXIT_NO, EXIT_NO_DECISION, EXIT_OK
@@ -56,10 +57,11 @@ class Verdict:
         target = f"target false accepts {100 * self.target_far:g} %"
         if decision is None:
             return f"no decision: {SENTENCES.get(self.reason, self.reason)}"
-        figures = f"probability {decision.probability:.2f}"
+        probability, threshold = compared(decision.probability, decision.threshold)
+        figures = f"probability {probability}"
         if self.outcome == "match":
             return f"voice matches {name} ({figures}; {target})"
-        needed = f"{figures}, {decision.threshold:.2f} needed; {target}"
+        needed = f"{figures}, {threshold} needed; {target}"
         if self.outcome == "uncertain":
             return f"not sure enough that it is {name} ({needed})"
         return f"voice does not match {name} ({needed})"

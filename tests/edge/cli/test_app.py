@@ -16,7 +16,7 @@ import pytest
 
 from edge import __version__
 from edge.cli import app, main, options, registry
-from edge.cli.console import Console, printable, table
+from edge.cli.console import Console, compared, printable, table
 from edge.cli.progress import Progress
 from edge.errors import EXIT_INTERRUPTED, StorageError
 from edge.records import Profile
@@ -260,6 +260,14 @@ def test_a_command_whose_extra_is_missing_says_what_to_install(earmark, monkeypa
 
 def test_names_cannot_carry_control_characters_to_a_terminal() -> None:
     assert printable("a\x1b[31mb\nc") == "a�[31mb�c"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "shown"),
+    [((0.5, 0.96), ("0.50", "0.96")), ((0.9571, 0.9612), ("0.957", "0.961")), ((0.5, 0.5), ("0.5000", "0.5000"))],
+)
+def test_a_comparison_shows_which_is_greater(numbers, shown) -> None:
+    assert compared(*numbers) == shown
 
 
 def test_columns_are_aligned() -> None:
