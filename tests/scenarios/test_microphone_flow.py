@@ -106,7 +106,7 @@ def test_a_microphone_that_is_lost_is_reported_without_a_busy_loop_and_taken_up_
         virtual_microphone.start()
         wait_for_problem(listener, False)
         assert "mic_reason" not in health(listener)
-        virtual_microphone.play(said("clip-2-ada.ogg"))
+        virtual_microphone.play(said("clip-1-ada.ogg"))
         wait_for(lambda: utterances(listener), "an event after the microphone came back")
         assert utterances(listener)[0]["speaker"] == "Ada"
         assert daemon.terminate() == 0
@@ -165,14 +165,14 @@ def test_a_microphone_that_is_switched_off_is_closed_and_stays_so(
             assert virtual_microphone.recorders() == 0
             listener.say(f"{BASE}/cfg/listening/set", "ON")
             hears(virtual_microphone, daemon)
-            virtual_microphone.play(said("clip-2-ada.ogg"))
+            virtual_microphone.play(said("clip-1-ada.ogg"))
             wait_for(lambda: utterances(listener), "an event after switching on again")
             assert daemon.terminate() == 0
     assert retained(mosquitto.port)[f"{BASE}/cfg/listening/state"] == b"ON"
     assert len(utterances(listener)) == 1
 
 
-@pytest.mark.parametrize(("clip", "code"), [("clip-2-ada.ogg", 0), ("clip-4-ben.ogg", 1), (None, 3)])
+@pytest.mark.parametrize(("clip", "code"), [("clip-1-ada.ogg", 0), ("clip-4-ben.ogg", 1), (None, 3)])
 def test_verify_answers_at_the_microphone(
     home: Path, virtual_microphone: VirtualMicrophone, clip: str | None, code: int
 ) -> None:
