@@ -1,7 +1,8 @@
-"""What the gate knows about each 32 ms frame: level, bands, how much they change, and whether there is a voice's pitch.
+"""What the gate knows about each 32 ms frame: its level, whether it stands out, and whether it has a voice's pitch.
 
-Takes consecutive samples; gives one ``Frame`` per hop of 20 ms. Must hold: a frame depends on its own samples and the few
-frames before it alone, never on how many frames are computed together (every operation works row by row).
+Takes consecutive samples; gives one ``Frame`` per hop of 20 ms. Must hold: a frame depends on its own samples and the
+few frames before it alone, never on how many frames are computed together (every operation works row by row); frames
+that don't stand out cost next to nothing.
 """
 
 from __future__ import annotations
@@ -21,63 +22,84 @@ HOP: Final = 320
 WIDTH: Final = 512
 """Samples in a frame (32 ms): two periods of the lowest voice."""
 
-EDGES_HZ: Final = (100, 312, 500, 812, 1188, 1812, 2594, 3812, 6000)
-"""Borders of the eight bands in which sound is compared with the background. What lies below is mains and traffic."""
-BANDS: Final = len(EDGES_HZ) - 1
+_EDGES_HZ: Final = (94, 312, 500, 812, 1188, 1812, 2594, 3812, 6000)
+"""Borders of the eight bands in which sound is compared with the background. Mains and traffic lie below."""
+BANDS: Final = len(_EDGES_HZ) - 1
+_BEST_BANDS: Final = 3
+"""A frame stands out by the mean of its best bands: noise rarely covers all of speech."""
 
 _BIN_HZ: Final = SAMPLE_RATE / WIDTH
-_EDGE_BINS: Final = [round(hz / _BIN_HZ) for hz in EDGES_HZ]
-_WINDOW: Final[Float64] = np.hanning(WIDTH + 1)[:-1]
-_SCALE: Final = 2 / (float(np.sum(_WINDOW**2)) * WIDTH)
-"""Turns |FFT|^2 into mean square of the signal (Parseval; twice, for the half of the spectrum that rfft leaves out)."""
+_EDGE_BINS: Final = [round(hz / _BIN_HZ) for hz in _EDGES_HZ]
+_HANN: Final[Float64] = np.hanning(WIDTH + 1)[:-1]
+_WINDOW: Final[Float64] = _HANN * np.sqrt(2 / (np.sum(_HANN**2) * WIDTH))
+"""Scaled so that the sum of |FFT|^2 over the bins is the mean square of the signal (Parseval's theorem)."""
 _QUIETEST: Final = 1e-12
 """-120 dBFS: digital silence needs a logarithm too."""
 
-_PITCH_BINS: Final = slice(3, 48)
-"""100 to 1500 Hz: where harmonics of a voice stand out, above the rumble that is periodic by nature."""
+_PITCH_CORNERS_HZ: Final = (62, 250, 750, 1750)
+"""Where harmonics of a voice stand out: the weight rises from the first to the second corner and falls from the third
+to the fourth. The slopes matter: a sharp edge gives rumble and crackle a pitch of its own."""
 _SHORTEST_LAG: Final = SAMPLE_RATE // 400
 _LONGEST_LAG: Final = SAMPLE_RATE // 70
-
 _TONE_BINS: Final = slice(3, 128)
 _CHANGE_FRAMES: Final = 5
+_CHANGE_BANDS: Final = 4
 
 
-def _window_correlation() -> Float64:
+def _pitch_weights() -> Float64:
+    rise, full, fall, end = _PITCH_CORNERS_HZ
+    hertz = np.arange(WIDTH // 2 + 1) * _BIN_HZ
+    weights: Float64 = np.clip((hertz - rise) / (full - rise), 0, 1) * np.clip((end - hertz) / (end - fall), 0, 1)
+    return weights
+
+
+def _taper() -> Float64:
     """Autocorrelation of the window, 1 at lag 0: how much of a perfect period is left at each lag."""
-    found = np.fft.irfft(np.abs(np.fft.rfft(_WINDOW, 2 * WIDTH)) ** 2)[: _LONGEST_LAG + 1]
-    return np.asarray(found / found[0])
+    found = np.fft.irfft(np.abs(np.fft.rfft(_HANN, 2 * WIDTH)) ** 2)
+    return np.asarray(found[_SHORTEST_LAG : _LONGEST_LAG + 1] / found[0])
 
 
-_TAPER: Final = _window_correlation()[_SHORTEST_LAG:]
+_PITCH_WEIGHTS: Final = _pitch_weights()
+_TAPER: Final = _taper()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Frame:
-    """One frame. ``power``: mean square above 100 Hz; ``stands_out_db``: mean distance of the three best bands to the
-    background; ``periodicity`` 0 to about 1 and ``lag`` in samples; ``tone``: share of the power in one spectral line;
-    ``change_db``: mean change of a strong band from frame to frame over the last 100 ms."""
+    """One frame.
+
+    ``power``: mean square above 94 Hz. ``stands_out``: louder than the background by what was asked. Only where it
+    does, the rest is known: ``periodicity`` from 0 to about 1 and its ``lag`` in samples; ``tone``: share of the power
+    in one spectral line; ``change_db``: mean change of the strong bands from frame to frame over the last 100 ms.
+    ``in_run`` and ``speech`` are marks that ``stretch`` makes.
+    """
 
     power: float
-    stands_out_db: float
-    periodicity: float
-    lag: int
-    tone: float
-    change_db: float
+    stands_out: bool = False
+    periodicity: float = 0.0
+    lag: int = 0
+    tone: float = 0.0
+    change_db: float = 0.0
+    in_run: bool = False
+    speech: bool = False
 
 
 class FrameAnalyser:
-    """Computes frames in order; remembers the last levels for ``change_db``."""
+    """Computes frames in order; remembers the bands of the last ones for ``change_db``.
 
-    def __init__(self) -> None:
-        self._levels: Float64 = np.zeros((0, BANDS))
+    Args:
+        min_snr_db: how far a frame must stand out from the background.
+        min_power: what it must reach besides, mean square.
+    """
 
-    def analyse(
-        self, samples: Float32, background_db: Float64, min_snr_db: float, min_power: float
-    ) -> tuple[list[Frame], Float64]:
+    def __init__(self, min_snr_db: float, min_power: float) -> None:
+        self._min_snr_db = min_snr_db
+        self._min_power = min_power
+        self._before: Float64 | None = None
+
+    def analyse(self, samples: Float32, background_db: Float64) -> tuple[list[Frame], Float64]:
         """Frames of ``samples`` float32 ``((n - 1) * HOP + WIDTH,)`` against the background's eight levels in dB.
 
-        Periodicity is only computed where a frame stands out by ``min_snr_db`` and reaches ``min_power``; it is 0
-        elsewhere. Also returns the band powers float64 ``(n, BANDS + 1)``: the last column is the total.
+        Also returns the powers float64 ``(n, BANDS + 1)`` of the bands and of all above 94 Hz.
         """
         count = (len(samples) - WIDTH) // HOP + 1
         stride = samples.strides[0]
@@ -85,58 +107,69 @@ class FrameAnalyser:
         spectrum = np.fft.rfft(view * _WINDOW)
         power = np.square(spectrum.real)
         power += np.square(spectrum.imag)
-        power *= _SCALE
         bands = np.add.reduceat(power, _EDGE_BINS, axis=1)  # the last one runs to half the sample rate
-        levels = 10 * np.log10(bands[:, :BANDS] + _QUIETEST)
-        bands[:, BANDS] += bands[:, :BANDS].sum(axis=1)
-        total = bands[:, BANDS].tolist()
-        best = np.sort(levels - background_db, axis=1)[:, -3:]
-        stands_out = ((best[:, 0] + best[:, 1] + best[:, 2]) / 3).tolist()
-        changes = self._changes(levels)
-        frames = []
-        for row in range(count):
-            periodicity, lag, tone = 0.0, 0, 0.0
-            if stands_out[row] >= min_snr_db and total[row] >= min_power:
-                periodicity, lag = _pitch(power[row])
-                tone = _tone(power[row])
-            frames.append(Frame(total[row], stands_out[row], periodicity, lag, tone, changes[row]))
+        bands[:, BANDS] = np.add.reduce(bands, axis=1)
+        frames = [Frame(total) for total in bands[:, BANDS].tolist()]
+        before, self._before = self._before, bands[-_CHANGE_FRAMES:]
+        if before is None:
+            before = np.repeat(bands[:1], _CHANGE_FRAMES, axis=0)
+        if count < _CHANGE_FRAMES:
+            self._before = np.concatenate((before, bands))[-_CHANGE_FRAMES:]
+        # Three bands can only be above the line on average if one is.
+        line = 10 ** ((background_db + (self._min_snr_db - 0.001)) / 10)
+        loud = (bands[:, :BANDS] >= line).any(axis=1)
+        if loud.any():
+            self._look_closer(frames, np.flatnonzero(loud), power, np.concatenate((before, bands)), background_db)
         return frames, bands
 
-    def _changes(self, levels: Float64) -> list[float]:
-        known = np.concatenate((self._levels, levels))
-        self._levels = known[-_CHANGE_FRAMES - 1 :]
-        steps = np.abs(np.diff(known, axis=0))
-        found = []
-        for row in range(len(known) - len(levels), len(known)):
-            recent = steps[max(0, row - _CHANGE_FRAMES) : row]
-            if not len(recent):
-                found.append(0.0)
-                continue
-            strongest = np.argsort(known[row])[-4:]
-            found.append(float(recent[:, strongest].sum()) / (4 * len(recent)))
-        return found
+    def _look_closer(
+        self, frames: list[Frame], rows: npt.NDArray[np.intp], power: Float64, bands: Float64, background_db: Float64
+    ) -> None:
+        """Fill in the ``frames`` at ``rows``; ``bands`` begin five frames earlier."""
+        levels = 10 * np.log10(bands[:, :BANDS] + _QUIETEST)
+        best = np.sort(levels[_CHANGE_FRAMES + rows] - background_db, axis=1)[:, -_BEST_BANDS:]
+        out = (best[:, 0] + best[:, 1] + best[:, 2]) >= _BEST_BANDS * self._min_snr_db
+        rows = rows[out & (bands[_CHANGE_FRAMES + rows, BANDS] >= self._min_power)]
+        if not len(rows):
+            return
+        periodicity, lag = _pitch(power[rows])
+        tone = _tone(power[rows])
+        change = _change(levels, _CHANGE_FRAMES + rows)
+        for place, row in enumerate(rows.tolist()):
+            frame = frames[row]
+            frame.stands_out = True
+            frame.periodicity, frame.lag = float(periodicity[place]), int(lag[place])
+            frame.tone, frame.change_db = float(tone[place]), float(change[place])
 
 
-def _pitch(power: Float64) -> tuple[float, int]:
-    """Height and lag of the best peak of the autocorrelation of the amplitude spectrum of one frame.
+def _pitch(power: Float64) -> tuple[Float64, npt.NDArray[np.intp]]:
+    """Height and lag of the best peak of the autocorrelation of the weighted amplitude spectrum, row by row.
 
     The amplitude instead of the power (exponent 0.5, as in generalised autocorrelation) keeps one strong formant from
     deciding alone, which also makes it hold in noise.
     """
-    spectrum = np.zeros(len(power))
-    spectrum[_PITCH_BINS] = np.sqrt(power[_PITCH_BINS])
-    correlation = np.fft.irfft(spectrum)
-    if correlation[0] <= 0:
-        return 0.0, 0
-    found = correlation[_SHORTEST_LAG : _LONGEST_LAG + 1] / _TAPER / correlation[0]
-    inner = found[1:-1]
-    peaks = np.where((inner > found[:-2]) & (inner >= found[2:]), inner, 0.0)
-    best = int(peaks.argmax())
-    return float(peaks[best]), best + 1 + _SHORTEST_LAG
+    correlation = np.fft.irfft(np.sqrt(power) * _PITCH_WEIGHTS)
+    found = correlation[:, _SHORTEST_LAG : _LONGEST_LAG + 1] / _TAPER
+    found /= correlation[:, :1] + _QUIETEST
+    inner = found[:, 1:-1]
+    inner = np.where((inner > found[:, :-2]) & (inner >= found[:, 2:]), inner, 0.0)
+    best = inner.argmax(axis=1)
+    return inner[np.arange(len(best)), best], best + (1 + _SHORTEST_LAG)
 
 
-def _tone(power: Float64) -> float:
-    """Share of the power from 100 to 4000 Hz that one line (five bins, the width of the window's) holds."""
-    part = power[_TONE_BINS]
-    lines = part[:-4] + part[1:-3] + part[2:-2] + part[3:-1] + part[4:]
-    return float(lines.max() / max(float(part.sum()), _QUIETEST))
+def _tone(power: Float64) -> Float64:
+    """Share of the power from 94 to 4000 Hz that one line (five bins, the width of the window's) holds, row by row."""
+    part = power[:, _TONE_BINS]
+    lines = part[:, :-4] + part[:, 1:-3] + part[:, 2:-2] + part[:, 3:-1] + part[:, 4:]
+    return np.asarray(lines.max(axis=1) / (np.add.reduce(part, axis=1) + _QUIETEST))
+
+
+def _change(levels: Float64, rows: npt.NDArray[np.intp]) -> Float64:
+    """Mean change over the five steps that end at each row, in the four bands that are strongest there."""
+    steps = np.abs(levels[1:] - levels[:-1])
+    recent = steps[rows - 1]
+    for back in range(2, _CHANGE_FRAMES + 1):
+        recent += steps[rows - back]
+    strongest = np.argsort(levels[rows], axis=1)[:, -_CHANGE_BANDS:]
+    chosen = np.take_along_axis(recent, strongest, axis=1)
+    return np.asarray(np.add.reduce(chosen, axis=1) / (_CHANGE_BANDS * _CHANGE_FRAMES))

@@ -1,7 +1,7 @@
 """The samples that may still be needed.
 
-Takes consecutive samples on the stream's clock; gives any stretch of them that has not been forgotten. Must hold: memory is
-bounded by what the owner keeps, and appending costs the same whatever is kept (amortised).
+Takes consecutive samples on the stream's clock; gives any stretch of them that has not been forgotten. Must hold:
+memory is bounded by what the owner keeps, and appending costs the same whatever is kept (amortised).
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """Cuts a stream of audio into utterances.
 
-Takes ``AudioBlock``s in order; gives ``Utterance``s as they end. Must hold: the same utterances, bit for bit, however the
-stream is cut into blocks; whatever ``open_samples`` has shown is a prefix of the utterance that follows; memory is
+Takes ``AudioBlock``s in order; gives ``Utterance``s as they end. Must hold: the same utterances, bit for bit, however
+the stream is cut into blocks; whatever ``open_samples`` has shown is a prefix of the utterance that follows; memory is
 bounded; noise, hum, beeps and knocks are not utterances.
 
 The stream is judged in frames of 20 ms counted from its first sample (or from the first after lost samples). A stretch
-(``stretch.py``) opens when a voice's pitch is heard, is certain once it has enough speech, and ends after the hang-over.
+(``stretch.py``) opens when a voice's pitch is heard, is certain once it has enough speech, and ends after the
+hang-over.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from edge.records import SAMPLE_RATE, AudioBlock, Float32, Utterance
 from edge.segment.background import Background
 from edge.segment.frames import BANDS, HOP, WIDTH, Float64, Frame, FrameAnalyser
 from edge.segment.history import History
-from edge.segment.stretch import MAX_LATE, MAX_TONE, MIN_PERIODICITY, REACH, Note, Runs, Stretch
+from edge.segment.stretch import MAX_LATE, REACH, Runs, Stretch
 
 if TYPE_CHECKING:
     from edge.settings import Segment
@@ -29,6 +30,8 @@ EndedBy = Literal["silence", "limit", "end_of_stream"]
 
 _GROUP: Final = 5
 """Frames (100 ms) between updates of the background."""
+_GROUP_OFFSET: Final = 1
+"""The first group is a frame short: blocks of 100 ms then complete one group each."""
 _MIDDLE: Final = (WIDTH - HOP) // 2
 """A frame speaks for the hop in its middle: from here, ``HOP`` samples."""
 _TAIL_MS: Final = 200
@@ -61,17 +64,17 @@ class Segmenter:
     def reset(self) -> None:
         """Forget everything, the background too: the next block begins another stream."""
         self._background = Background(BANDS + 1, self._floor_dbfs - 15)
-        self._level_dbfs = _MIN_DBFS
+        self._power = 0.0
         self._begin(None)
 
     def _begin(self, clock: int | None) -> None:
         """Start judging at ``clock`` (None: wherever the next block says); the background stays."""
         self._origin = clock
         self._history = History(clock or 0)
-        self._analyser = FrameAnalyser()
-        self._frame = 0  # number of the next frame
+        self._analyser = FrameAnalyser(self._min_snr_db, self._min_power)
+        self._number = 0  # of the next frame
         self._group: list[Float64] = []
-        self._lookback: deque[Note] = deque(maxlen=REACH + MAX_LATE)
+        self._lookback: deque[Frame] = deque(maxlen=REACH + MAX_LATE)
         self._runs = Runs()
         self._stretch: Stretch | None = None
         self._clipped: deque[tuple[int, int, int]] = deque()  # (start, end, samples clipped at the source)
@@ -86,20 +89,18 @@ class Segmenter:
 
     @property
     def closing_samples(self) -> int:
-        """Samples from ``Utterance.end`` to where silence has ended the utterance: the hang-over, less what is kept of
-        it.
-        """
+        """How many samples after ``Utterance.end`` silence has ended it: the hang-over, less what is kept of it."""
         return self._hangover * HOP - self._tail
 
     @property
     def level_dbfs(self) -> float:
         """Level of the latest frame (20 ms), without what lies below 100 Hz."""
-        return self._level_dbfs
+        return _decibels(self._power)
 
     @property
     def noise_dbfs(self) -> float:
         """Level of the background as tracked, without what lies below 100 Hz."""
-        return max(_MIN_DBFS, _decibels(self._background.power))
+        return _decibels(self._background.power)
 
     @property
     def open_start(self) -> int:
@@ -161,43 +162,40 @@ class Segmenter:
         """Analyse the frames that are complete, at most up to the end of a group at once."""
         assert self._origin is not None
         while True:
-            first = self._origin + self._frame * HOP
+            first = self._origin + self._number * HOP
             ready = (self._history.end - first - WIDTH) // HOP + 1
-            count = min(ready, _GROUP - len(self._group))
+            count = min(ready, _GROUP - (self._number + _GROUP_OFFSET) % _GROUP)
             if count <= 0:
                 return
             samples = self._history.view(first, first + (count - 1) * HOP + WIDTH)
-            frames, bands = self._analyser.analyse(
-                samples, self._background.levels_db[:BANDS], self._min_snr_db, self._min_power
-            )
-            self._group.extend(bands)
+            frames, bands = self._analyser.analyse(samples, self._background.levels_db[:BANDS])
             for frame in frames:
                 self._take(frame, utterances)
-            if len(self._group) == _GROUP:
-                self._background.update(np.add.reduce(self._group) / _GROUP)
+            self._group.extend(bands)
+            if (self._number + _GROUP_OFFSET) % _GROUP == 0:
+                self._background.update(np.add.reduce(self._group) / len(self._group))
                 self._group.clear()
-            self._history.forget_before(self._needed_from())
-            while self._clipped and self._clipped[0][1] <= self._history.start:
-                self._clipped.popleft()
+            self._forget()
+
+    def _forget(self) -> None:
+        """Let go of whatever can't be part of an utterance any more."""
+        self._history.forget_before(self._needed_from())
+        while self._clipped and self._clipped[0][1] <= self._history.start:
+            self._clipped.popleft()
 
     def _take(self, frame: Frame, utterances: list[Utterance]) -> None:
         """Judge one frame."""
-        stands_out = frame.stands_out_db >= self._min_snr_db and frame.power >= self._min_power
-        note = Note(frame, stands_out, stands_out and frame.periodicity >= MIN_PERIODICITY and frame.tone <= MAX_TONE)
-        self._lookback.append(note)
-        number = self._frame
-        self._frame += 1
-        self._level_dbfs = max(_MIN_DBFS, _decibels(frame.power))
-        run = self._runs.take(note)
+        number = self._number
+        self._number += 1
+        self._power = frame.power
+        self._lookback.append(frame)
+        run = self._runs.take(frame)
         stretch = self._stretch
         if stretch is not None:
-            stretch.add(note)
+            stretch.add(frame)
         elif run:
-            stretch = self._stretch = Stretch(
-                number + 1 - len(self._lookback),
-                list(self._lookback),
-                self._background.power if self._background.settled else None,
-            )
+            background = self._background.power if self._background.settled else None
+            stretch = self._stretch = Stretch(number + 1 - len(self._lookback), list(self._lookback), background)
         else:
             return
         if run:
@@ -211,14 +209,11 @@ class Segmenter:
         if number - stretch.last_speech >= self._hangover:
             if stretch.confirmed:
                 utterances.append(self._utterance(stretch, self._end_of_speech(stretch), "silence"))
-            self._drop()
+            self._stretch = None
         elif not stretch.confirmed and number - stretch.first_speech >= _PATIENCE:
-            self._drop()
+            self._stretch = None
         elif stretch.confirmed and self._clock(number + 1) >= self._start(stretch) + self._limit:
-            utterances.append(self._cut(stretch, number))
-
-    def _drop(self) -> None:
-        self._stretch = None
+            utterances.append(self._cut(stretch))
 
     def _clock(self, frame: int) -> int:
         """Clock of the first sample that ``frame`` speaks for."""
@@ -241,9 +236,9 @@ class Segmenter:
         """Clock of the earliest sample that may still be asked for."""
         if self._stretch is not None:
             return self._start(self._stretch)
-        return max(self._free, self._clock(self._frame - REACH - MAX_LATE) - self._preroll)
+        return max(self._free, self._clock(self._number - REACH - MAX_LATE) - self._preroll)
 
-    def _cut(self, stretch: Stretch, number: int) -> Utterance:
+    def _cut(self, stretch: Stretch) -> Utterance:
         """Cut at the quietest place of the last second; what follows is a stretch of its own."""
         span = round(_CUT_SECONDS * SAMPLE_RATE)
         last = self._frames_until(self._start(stretch) + self._limit)
@@ -257,8 +252,8 @@ class Segmenter:
         start = self._start(stretch)
         samples = self._history.view(start, end).copy()
         frames_end = self._frames_until(end)
-        count, power = stretch.speech_power(frames_end)
-        noise = stretch.background if stretch.background is not None else stretch.quiet_power(frames_end)
+        count, power = stretch.speech_before(frames_end)
+        noise = stretch.background if stretch.background is not None else stretch.quiet_before(frames_end)
         magnitude = np.abs(samples)
         self._free = end
         self._shown, self._shown_length = _EMPTY, 0
@@ -269,13 +264,13 @@ class Segmenter:
             speech_seconds=count * HOP / SAMPLE_RATE,
             snr_db=min(_MAX_SNR_DB, _decibels(max(power - noise, 1e-12) / max(noise, 1e-12))),
             level_dbfs=_decibels(power),
-            peak_dbfs=2 * _decibels(float(magnitude.max())),
+            peak_dbfs=_decibels(float(magnitude.max()) ** 2),
             clipped_fraction=self._clipped_fraction(magnitude, start, end),
             ended_by=ended_by,
         )
 
     def _clipped_fraction(self, magnitude: Float32, start: int, end: int) -> float:
-        """Share of samples at full scale: as seen here, or where resampling has rounded them off, as the source said."""
+        """Share of samples at full scale: as seen here or, where resampling rounded them off, as the source said."""
         seen = float(np.mean(magnitude >= _FULL_SCALE))
         if seen or not self._clipped:
             return seen
