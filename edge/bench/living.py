@@ -70,7 +70,6 @@ def _run(command: list[str], port: int, scratch: Path) -> tuple[float, float | N
         "EARMARK_MQTT__HOST": "127.0.0.1",
         "EARMARK_MQTT__PORT": str(port),
         "NOTIFY_SOCKET": str(scratch / "notify"),
-        "OPENBLAS_NUM_THREADS": "1",
     }
     with _notifications(scratch / "notify") as ready, (scratch / "log").open("wb") as log:
         begun = time.monotonic()

@@ -8,6 +8,7 @@ Must hold: only the module of the chosen command is imported.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 __all__ = ["main"]
@@ -15,6 +16,8 @@ __all__ = ["main"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code. ``argv``: the arguments without the program's name."""
+    # Before numpy is imported. The matrices here are small: more threads would only spin, and hold memory each.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from edge.cli.app import main as run
 
     return run(argv)
