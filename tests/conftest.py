@@ -1,12 +1,12 @@
-"""Fixtures live in modules of their own; this only names them, and loads the interpreters in the order that works.
+"""Fixtures live in modules of their own; this only names them.
 
-tflite-runtime refuses every model ("vector::reserve") when TensorFlow was loaded into the process before it. Nobody has
-both on a device; the tests have, in one process.
+``interpreters`` comes first: it loads both runtimes before any test loads TensorFlow.
 """
 
-import contextlib
-
-with contextlib.suppress(ImportError):
-    import tflite_runtime.interpreter  # noqa: F401
-
-pytest_plugins = ["tests.broker", "tests.virtual_microphone", "tests.scenarios.household"]
+pytest_plugins = [
+    "tests.interpreters",
+    "tests.steady",
+    "tests.broker",
+    "tests.virtual_microphone",
+    "tests.scenarios.household",
+]

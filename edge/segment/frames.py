@@ -49,8 +49,9 @@ _CHANGE_BANDS: Final = 4
 def _pitch_weights() -> Float64:
     rise, full, fall, end = _PITCH_CORNERS_HZ
     hertz = np.arange(WIDTH // 2 + 1) * _BIN_HZ
-    weights: Float64 = np.clip((hertz - rise) / (full - rise), 0, 1) * np.clip((end - hertz) / (end - fall), 0, 1)
-    return weights
+    rising: Float64 = np.clip((hertz - rise) / (full - rise), 0, 1)
+    falling: Float64 = np.clip((end - hertz) / (end - fall), 0, 1)
+    return rising * falling
 
 
 def _taper() -> Float64:
