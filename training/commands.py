@@ -78,6 +78,8 @@ def _evaluate(options: argparse.Namespace) -> None:
             report[trials.name] = evaluation.figures(scored)
         except ValueError as error:
             raise UsageError(str(error).rstrip("."), "An error rate needs both.") from error
+    if options.card:
+        _write_figures(Path(options.bundle), bundle, report)
     if options.json == "-":
         print(json.dumps(report, indent=1))
         return
@@ -86,6 +88,28 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(evaluation.table(report, markdown=options.markdown))
     if scorer is not None:
         print(("\n" if options.markdown else "") + evaluation.fixed_note(scorer))
+
+
+def _write_figures(folder: Path, bundle: Bundle, report: dict[str, dict[str, float | int]]) -> None:
+    """Put a report into the card of the bundle that was measured, with date and machine."""
+    from edge.bench.machine import describe
+
+    path = folder / "card.json"
+    if not path.is_file():
+        raise BundleError(f"{folder} is no folder of a bundle", "Name the folder that holds its card.json.")
+    machine = describe()
+    card = json.loads(path.read_text(encoding="utf-8"))
+    card["figures"] = {
+        "command": f"earmark evaluate --bundle {bundle.name} --speech DIR LIST...",
+        "measured": time.strftime("%Y-%m-%d", time.gmtime()),
+        "machine": f"{machine['cores']} {machine['architecture']} cores, {machine['processor']}, {bundle.runtime}",
+        "unit": "percent, but mindcf, cllr and min_cllr; see docs/evaluation.md",
+        "lists": {
+            name: {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
+            for name, row in report.items()
+        },
+    }
+    _write(path, json.dumps(card, indent=1, ensure_ascii=False) + "\n")
 
 
 def _calibrate(options: argparse.Namespace) -> None:
@@ -176,6 +200,7 @@ def _evaluate_parser() -> argparse.ArgumentParser:
     )
     _common(parser)
     parser.add_argument("--json", metavar="OUT", help="write the figures to this file as JSON (- for standard output)")
+    parser.add_argument("--card", action="store_true", help="write the figures into the bundle's own card as well")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     parser.add_argument("lists", nargs="+", metavar="LIST", help="trial list (.tsv)")
     return parser

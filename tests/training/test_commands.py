@@ -79,6 +79,15 @@ def test_a_report_has_a_row_per_list_and_goes_to_the_file_and_the_screen(words, 
     assert f"{report['words']['eer']:.2f}" in shown and "words" in shown
 
 
+def test_figures_go_into_the_card_with_date_and_machine_and_the_bundle_still_opens(words, bare, tmp_path, capsys):
+    out = tmp_path / "report.json"
+    arguments = ["--bundle", str(bare), "--speech", str(ASSETS), "--card", "--json", str(out), str(words)]
+    assert commands.evaluate(arguments) == 0
+    figures = edge.open_bundle(bare).card["figures"]
+    assert figures["lists"]["words"]["eer"] == pytest.approx(json.loads(out.read_text())["words"]["eer"], abs=1e-4)
+    assert figures["measured"] and figures["machine"] and "earmark evaluate" in figures["command"]
+
+
 def test_a_calibrated_bundle_reports_what_its_own_threshold_does(words, bare, tmp_path, capsys):
     card = json.loads((bare / "card.json").read_text())
     card["calibration"] = {
