@@ -131,9 +131,11 @@ def _calibrate(options: argparse.Namespace) -> None:
     parts = (takes, heard, pairs.pair(takes, seed=options.seed), bundle.cohort)
     fitted, provenance = calibration.calibrate(material.assemble(*parts), unseen=material.unseen(*parts))
     provenance |= {"made": time.strftime("%Y-%m-%d", time.gmtime()), "encoder": bundle.encoder, "seed": plan.seed}
-    card = json.loads(card_path.read_text(encoding="utf-8"))
-    card["calibration"] = fitted.to_json() | {"provenance": provenance}
-    _write(card_path, json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+    text = card_path.read_text(encoding="utf-8")
+    card = json.loads(text) | {"calibration": fitted.to_json() | {"provenance": provenance}}
+    # The card's own indentation, so that a difference shows the calibration and nothing else.
+    indent = 2 if text.startswith('{\n  "') else 1
+    _write(card_path, json.dumps(card, indent=indent, ensure_ascii=False) + "\n")
     print(calibration.describe(fitted, provenance))
 
 
