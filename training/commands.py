@@ -68,6 +68,8 @@ def _evaluate(options: argparse.Namespace) -> None:
         raise UsageError("Two trial lists have the same name", "A report has one row per name: rename one file.")
     speech = _folder(options.speech)
     bundle = _open(options)
+    if options.card:
+        _card(bundle.path)  # refuse before the work, not after it
     scorer = Scorer(Calibration.from_json(bundle.calibration), bundle.cohort) if bundle.calibration else None
     embedder = Embedder(bundle, Audio(speech), cache=_cache(options), runtime=bundle.runtime)
     report: dict[str, dict[str, float | int]] = {}
@@ -79,7 +81,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         except ValueError as error:
             raise UsageError(str(error).rstrip("."), "An error rate needs both.") from error
     if options.card:
-        _write_figures(Path(options.bundle), bundle, report)
+        _write_figures(bundle, report)
     if options.json == "-":
         print(json.dumps(report, indent=1))
         return
@@ -90,16 +92,12 @@ def _evaluate(options: argparse.Namespace) -> None:
         print(("\n" if options.markdown else "") + evaluation.fixed_note(scorer))
 
 
-def _write_figures(folder: Path, bundle: Bundle, report: dict[str, dict[str, float | int]]) -> None:
+def _write_figures(bundle: Bundle, report: dict[str, dict[str, float | int]]) -> None:
     """Put a report into the card of the bundle that was measured, with date and machine."""
     from edge.bench.machine import describe
 
-    path = folder / "card.json"
-    if not path.is_file():
-        raise BundleError(f"{folder} is no folder of a bundle", "Name the folder that holds its card.json.")
     machine = describe()
-    card = json.loads(path.read_text(encoding="utf-8"))
-    card["figures"] = {
+    figures = {
         "command": f"earmark evaluate --bundle {bundle.name} --speech DIR LIST...",
         "measured": time.strftime("%Y-%m-%d", time.gmtime()),
         "machine": f"{machine['cores']} {machine['architecture']} cores, {machine['processor']}, {bundle.runtime}",
@@ -109,7 +107,7 @@ def _write_figures(folder: Path, bundle: Bundle, report: dict[str, dict[str, flo
             for name, row in report.items()
         },
     }
-    _write(path, json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+    _update_card(_card(bundle.path), {"figures": figures})
 
 
 def _calibrate(options: argparse.Namespace) -> None:
@@ -117,12 +115,9 @@ def _calibrate(options: argparse.Namespace) -> None:
     from training.embeddings import Embedder
     from training.trials import Audio
 
-    folder = Path(options.bundle)
-    card_path = folder / "card.json"
-    if not card_path.is_file():
-        raise BundleError(f"{folder} is no folder of a bundle", "Name the folder that holds its card.json.")
     speech = _folder(options.speech)
     bundle = _open(options)
+    card_path = _card(bundle.path)
     plan = pairs.Plan(seed=options.seed)
     takes = pairs.draw(corpus.read_manifest(speech), plan)
     embedder = Embedder(bundle, Audio(speech), cache=_cache(options), runtime=bundle.runtime)
@@ -131,11 +126,7 @@ def _calibrate(options: argparse.Namespace) -> None:
     parts = (takes, heard, pairs.pair(takes, seed=options.seed), bundle.cohort)
     fitted, provenance = calibration.calibrate(material.assemble(*parts), unseen=material.unseen(*parts))
     provenance |= {"made": time.strftime("%Y-%m-%d", time.gmtime()), "encoder": bundle.encoder, "seed": plan.seed}
-    text = card_path.read_text(encoding="utf-8")
-    card = json.loads(text) | {"calibration": fitted.to_json() | {"provenance": provenance}}
-    # The card's own indentation, so that a difference shows the calibration and nothing else.
-    indent = 2 if text.startswith('{\n  "') else 1
-    _write(card_path, json.dumps(card, indent=indent, ensure_ascii=False) + "\n")
+    _update_card(card_path, {"calibration": fitted.to_json() | {"provenance": provenance}})
     print(calibration.describe(fitted, provenance))
 
 
@@ -156,6 +147,20 @@ def _cache(options: argparse.Namespace) -> Any:
     from training.embeddings import EmbeddingCache
 
     return EmbeddingCache(Path(options.cache)) if options.cache else None
+
+
+def _card(folder: Path) -> Path:
+    path = folder / "card.json"
+    if not path.is_file():
+        raise BundleError(f"{folder} is no folder of a bundle", "Unpack it: a card is only written in a folder.")
+    return path
+
+
+def _update_card(path: Path, changes: dict[str, Any]) -> None:
+    text = path.read_text(encoding="utf-8")
+    # The card's own indentation, so that a difference shows what changed and nothing else.
+    indent = 2 if text.startswith('{\n  "') else 1
+    _write(path, json.dumps(json.loads(text) | changes, indent=indent, ensure_ascii=False) + "\n")
 
 
 def _write(path: Path, text: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 import edge
+from edge.bundle import pack
 from edge.scoring import Calibration
 from training import commands, evaluate
 
@@ -135,6 +136,14 @@ def test_a_failed_calibration_leaves_the_card_as_it_was(bare, tmp_path, capsys):
     assert commands.calibrate_bundle(["--bundle", str(bare), "--speech", str(tmp_path)]) == 2
     assert "no column set" in capsys.readouterr().err
     assert (bare / "card.json").read_bytes() == card
+
+
+def test_a_packed_bundle_has_no_card_to_write_into(words, corpus, bare, tmp_path, capsys):
+    packed = tmp_path / "bare.earmark"
+    pack(bare, packed)
+    assert commands.calibrate_bundle(["--bundle", str(packed), "--speech", str(corpus)]) == 5
+    assert commands.evaluate(["--bundle", str(packed), "--speech", str(ASSETS), "--card", str(words)]) == 5
+    assert capsys.readouterr().err.count("Unpack it") == 2
 
 
 def test_too_few_speakers_are_refused_in_words(corpus, bare, tmp_path, capsys):
