@@ -25,7 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 HOST = "127.0.0.1"
 USER, PASSWORD = "ears", "s3cret-pass"
 ADMIN, ADMIN_PASSWORD = "admin", "admin-pass"
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 
 

@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -148,6 +148,7 @@ finite_or_not = st.floats(allow_nan=True, allow_infinity=True, width=32)
 any_text = st.text(max_size=64)
 
 
+@settings(deadline=None)
 @given(
     outcome=st.sampled_from(["identified", "unknown", "uncertain", "rejected"]),
     numbers=st.tuples(finite_or_not, finite_or_not, finite_or_not, finite_or_not),
@@ -177,6 +178,7 @@ def test_whatever_is_measured_the_event_is_valid_json_below_1_kb(
         assert value["speaker"] in {"somebody", "unknown"}
 
 
+@settings(deadline=None)
 @given(steps=st.lists(st.floats(-5, 5), max_size=60))
 def test_ids_ascend_and_never_repeat_whatever_the_clock_does(steps: list[float]) -> None:
     clock = ManualClock(NOW)

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.clock import ManualClock
@@ -90,6 +90,7 @@ people = st.dictionaries(st.from_regex(r"p[0-9a-f]{4,8}", fullmatch=True), st.te
 modes = st.sampled_from(["real", "alias", "none"])
 
 
+@settings(deadline=None)
 @given(people=people, mode=modes, node=st.from_regex(r"[a-z0-9_-]{1,20}", fullmatch=True))
 def test_any_household_gets_a_legal_document(people: dict[str, str], mode: str, node: str) -> None:
     """Ids legal and unique, it survives JSON, every topic is one that is published or listened to."""
@@ -108,6 +109,7 @@ def test_any_household_gets_a_legal_document(people: dict[str, str], mode: str, 
     assert set(topics_of(made)) <= published | listened
 
 
+@settings(deadline=None)
 @given(people=people, mode=modes, outcome=st.sampled_from(["identified", "unknown"]), data=st.data())
 def test_every_last_speaker_is_among_the_options(people: dict[str, str], mode: str, outcome: str, data) -> None:
     """Home Assistant drops an enum state that is not."""

@@ -16,7 +16,7 @@ from edge.mqtt import Command, Publisher, Topics
 from edge.outbox import Outbox
 from edge.records import Message
 from edge.settings import Mqtt, Node
-from tests.broker import Listener, Mosquitto, retained, wait_for
+from tests.broker import WAIT_SECONDS, Listener, Mosquitto, retained, wait_for
 
 pytestmark = pytest.mark.broker
 
@@ -49,7 +49,7 @@ def make(outbox: Outbox) -> Iterator[Make]:
 
     yield build
     for publisher in made:
-        publisher.stop(10)
+        publisher.stop(WAIT_SECONDS)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_events_and_states_arrive_with_their_flags(
     publisher.start()
     publisher.publish(utterance(1), KITCHEN.message("last", b"{}"))
     publisher.publish(KITCHEN.speaking(True))
-    assert publisher.wait_until_drained(20)
+    assert publisher.wait_until_drained(WAIT_SECONDS)
     listener.wait("earmark/kitchen/utterance")
     listener.wait("earmark/kitchen/speaking/state", b"ON")
     assert outbox.pending() == []
@@ -91,7 +91,7 @@ def test_what_was_published_before_the_first_connection_arrives_in_order(
         publisher.publish(utterance(number))
     publisher.publish(KITCHEN.speaking(False), KITCHEN.message("health", b"old"), KITCHEN.message("health", b"new"))
     publisher.start()
-    assert publisher.wait_until_drained(20)
+    assert publisher.wait_until_drained(WAIT_SECONDS)
     listener.wait("earmark/kitchen/health", b"new")
     assert listener.payloads("earmark/kitchen/utterance") == [utterance(number).payload for number in range(70)]
     assert listener.payloads("earmark/kitchen/speaking/state") == [b"OFF"]
@@ -106,7 +106,7 @@ def test_the_greeting_says_online_first_then_the_device_then_its_states(
     publisher.publish(KITCHEN.message("last", b"{}"), KITCHEN.message("info", b"{}"))
     publisher.publish(discovery_message(KITCHEN, discovery_document(KITCHEN, {}, Node("kitchen"), "0.1.0")))
     publisher.start()
-    assert publisher.wait_until_drained(20)
+    assert publisher.wait_until_drained(WAIT_SECONDS)
     listener.wait("earmark/kitchen/info")
     assert [message.topic for message in listener.heard] == [
         "earmark/kitchen/availability",
@@ -123,11 +123,11 @@ def test_a_broker_that_forgot_everything_is_told_everything_again(mosquitto: Mos
     publisher.publish(KITCHEN.message("last", b"{}"), KITCHEN.setting("profile", "strict"), KITCHEN.speaking(True))
     publisher.publish(utterance(1))
     publisher.start()
-    assert publisher.wait_until_drained(20)
+    assert publisher.wait_until_drained(WAIT_SECONDS)
     before = retained(mosquitto.port)
     mosquitto.restart()
     wait_for(lambda: publisher.counters.reconnects == 1, "reconnected")
-    assert publisher.wait_until_drained(20)
+    assert publisher.wait_until_drained(WAIT_SECONDS)
     assert publisher.problem is None
     assert retained(mosquitto.port) == before
     assert len(before) == 5
@@ -142,7 +142,7 @@ def test_the_birth_of_home_assistant_brings_all_again_after_a_delay(
     publisher.publish(discovery_message(KITCHEN, discovery_document(KITCHEN, {}, Node("kitchen"), "0.1.0")))
     publisher.publish(KITCHEN.message("last", b"{}"), utterance(1))
     publisher.start()
-    assert publisher.wait_until_drained(20)
+    assert publisher.wait_until_drained(WAIT_SECONDS)
     listener.say(BIRTH, "offline")
     listener.say(BIRTH, "online")
     for topic in ("earmark/kitchen/availability", KITCHEN.discovery, "earmark/kitchen/last"):
@@ -159,7 +159,7 @@ def test_commands_reach_the_owner_and_retained_ones_do_not(
     heard: list[Command] = []
     publisher = make(mosquitto.port, heard.append)
     publisher.start()
-    assert publisher.wait_until_drained(20)
+    assert publisher.wait_until_drained(WAIT_SECONDS)
     listener.say("earmark/kitchen/cfg/profile/set", "strict")
     wait_for(lambda: heard, "the command")
     assert heard == [Command("set", "profile", b"strict")]
@@ -175,7 +175,7 @@ def test_a_command_that_fails_or_publishes_stops_nothing(
 
     publisher = make(mosquitto.port, obey)
     publisher.start()
-    assert publisher.wait_until_drained(20)
+    assert publisher.wait_until_drained(WAIT_SECONDS)
     listener.say("earmark/kitchen/cfg/profile/set", "bad")
     listener.say("earmark/kitchen/cfg/profile/set", "strict")
     listener.wait("earmark/kitchen/cfg/profile/state", b"strict")
@@ -185,8 +185,8 @@ def test_a_command_that_fails_or_publishes_stops_nothing(
 def test_without_an_owner_of_commands_nothing_is_subscribed(mosquitto: Mosquitto, make: Make) -> None:
     publisher = make(mosquitto.port)
     publisher.start()
-    assert publisher.wait_until_drained(20)
-    publisher.stop(10)
+    assert publisher.wait_until_drained(WAIT_SECONDS)
+    publisher.stop(WAIT_SECONDS)
     assert "SUBSCRIBE" not in mosquitto.log
 
 
@@ -195,8 +195,8 @@ def test_stopping_says_offline_and_goodbye_so_that_no_will_is_needed(
 ) -> None:
     publisher = make(mosquitto.port)
     publisher.start()
-    assert publisher.wait_until_drained(20)
-    assert publisher.stop(10)
+    assert publisher.wait_until_drained(WAIT_SECONDS)
+    assert publisher.stop(WAIT_SECONDS)
     listener.wait("earmark/kitchen/availability", b"offline")
     wait_for(lambda: "DISCONNECT from earmark-kitchen" in mosquitto.log, "a proper goodbye")
     assert listener.payloads("earmark/kitchen/availability") == [b"online", b"offline"]
@@ -209,12 +209,12 @@ def test_what_comes_after_stopping_waits_for_the_next_start(
 ) -> None:
     first = make(mosquitto.port)
     first.start()
-    assert first.wait_until_drained(20)
-    first.stop(10)
+    assert first.wait_until_drained(WAIT_SECONDS)
+    first.stop(WAIT_SECONDS)
     first.publish(utterance(1))
     second = make(mosquitto.port)
     second.start()
-    assert second.wait_until_drained(20)
+    assert second.wait_until_drained(WAIT_SECONDS)
     listener.wait("earmark/kitchen/utterance", utterance(1).payload)
 
 
@@ -230,13 +230,13 @@ def test_a_renamed_device_takes_its_old_retained_topics_away(mosquitto: Mosquitt
     first.publish(discovery_message(KITCHEN, discovery_document(KITCHEN, {}, Node("kitchen"), "0.1.0")))
     first.publish(KITCHEN.message("last", b"{}"))
     first.start()
-    assert first.wait_until_drained(20)
-    first.stop(10)
+    assert first.wait_until_drained(WAIT_SECONDS)
+    first.stop(WAIT_SECONDS)
     bath = Topics("earmark", "bath")
     second = make(mosquitto.port, topics=bath)
     second.publish(bath.message("last", b"{}"))
     second.start()
-    assert second.wait_until_drained(20)
+    assert second.wait_until_drained(WAIT_SECONDS)
     assert retained(mosquitto.port) == {"earmark/bath/availability": b"online", "earmark/bath/last": b"{}"}
 
 
@@ -248,15 +248,15 @@ def test_two_devices_with_one_name_are_told_so(mosquitto: Mosquitto, make: Make,
         second = Publisher(Mqtt(port=mosquitto.port, reconnect_max_seconds=0.2), KITCHEN, other)
         second.start()
         try:
-            wait_for(lambda: "node.name" in (first.problem or "") + (second.problem or ""), "the reason", 30)
+            wait_for(lambda: "node.name" in (first.problem or "") + (second.problem or ""), "the reason")
         finally:
-            second.stop(10)
+            second.stop(WAIT_SECONDS)
 
 
 def test_messages_of_a_forked_child_are_refused_instead_of_lost(mosquitto: Mosquitto, make: Make) -> None:
     publisher = make(mosquitto.port)
     publisher.start()
-    assert publisher.wait_until_drained(20)
+    assert publisher.wait_until_drained(WAIT_SECONDS)
     child = os.fork()
     if child == 0:
         try:
@@ -267,7 +267,7 @@ def test_messages_of_a_forked_child_are_refused_instead_of_lost(mosquitto: Mosqu
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
     publisher.publish(utterance(2))
-    assert publisher.wait_until_drained(20), "the parent goes on"
+    assert publisher.wait_until_drained(WAIT_SECONDS), "the parent goes on"
 
 
 def test_an_unusable_password_or_certificate_file_is_an_error_before_anything_starts(
@@ -310,12 +310,12 @@ def test_the_demonstrations_broker_is_a_broker(make: Make) -> None:
             publisher.publish(utterance(number))
         publisher.publish(KITCHEN.message("last", b"{}"))
         publisher.start()
-        assert publisher.wait_until_drained(20)
+        assert publisher.wait_until_drained(WAIT_SECONDS)
         listener.wait("earmark/kitchen/last")
         assert listener.payloads("earmark/kitchen/utterance") == [utterance(number).payload for number in range(50)]
         listener.close()
         assert retained(port)["earmark/kitchen/last"] == b"{}"
-        publisher.stop(10)
+        publisher.stop(WAIT_SECONDS)
     finally:
         demo.stop()
         demo.stop()

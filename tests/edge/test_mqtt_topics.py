@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -100,6 +100,7 @@ def test_retained_and_huge_commands_are_ignored() -> None:
     assert KITCHEN.command("earmark/kitchen/cmd/restart", b"x" * 1025, False) is None
 
 
+@settings(deadline=None)
 @given(topic=st.text(max_size=80), payload=st.binary(max_size=40))
 def test_no_topic_and_no_payload_breaks_the_parser(topic: str, payload: bytes) -> None:
     command = KITCHEN.command("earmark/kitchen/" + topic, payload, False)
@@ -113,6 +114,7 @@ def test_a_device_owns_its_topics_only() -> None:
     assert not KITCHEN.owns("homeassistant/device/earmark_bedroom/config")
 
 
+@settings(deadline=None)
 @given(cap=st.floats(0, 1e4), draws=st.lists(st.floats(0, 1, exclude_max=True), max_size=50))
 def test_delays_are_uniform_below_a_bound_that_doubles_up_to_the_cap(cap: float, draws: list[float]) -> None:
     given_draws = iter(draws)
