@@ -76,6 +76,8 @@ def channel_factors(graph: Graph, peaks: Mapping[str, Float32], share: float = 0
     shared = np.ones(count)
     shared[full] = peak[full] ** share / weight[full] ** (1.0 - share)
     factors = np.where(full, _centred(shared, graph, ids), peak)
+    # To a sixteenth of an octave: observation differs in the last bits from run to run, the file should not.
+    factors = np.exp2(np.round(16.0 * np.log2(factors)) / 16.0)
     factors[PINNED] = 1.0
     return {name: factors[values].astype(np.float32) for name, values in ids.items()}
 
