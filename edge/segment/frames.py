@@ -44,6 +44,8 @@ _LONGEST_LAG: Final = SAMPLE_RATE // 70
 _TONE_BINS: Final = slice(3, 128)
 _CHANGE_FRAMES: Final = 5
 _CHANGE_BANDS: Final = 4
+_BIGGEST_STEP_DB: Final = 6.0
+"""A hum that is switched on changes much, but once."""
 
 
 def _pitch_weights() -> Float64:
@@ -70,7 +72,8 @@ class Frame:
 
     ``power``: mean square above 94 Hz. ``stands_out``: louder than the background by what was asked. Only where it
     does, the rest is known: ``periodicity`` from 0 to about 1 and its ``lag`` in samples; ``tone``: share of the power
-    in one spectral line; ``change_db``: mean change of the strong bands from frame to frame over the last 100 ms.
+    in one spectral line; ``change_db``: mean change of the strong bands from frame to frame over the last 100 ms, steps
+    of more than 6 dB counted as 6.
     ``in_run`` and ``speech`` are marks that ``stretch`` makes.
     """
 
@@ -167,7 +170,7 @@ def _tone(power: Float64) -> Float64:
 
 def _change(levels: Float64, rows: npt.NDArray[np.intp]) -> Float64:
     """Mean change over the five steps that end at each row, in the four bands that are strongest there."""
-    steps = np.abs(levels[1:] - levels[:-1])
+    steps = np.minimum(np.abs(levels[1:] - levels[:-1]), _BIGGEST_STEP_DB)
     recent = steps[rows - 1]
     for back in range(2, _CHANGE_FRAMES + 1):
         recent += steps[rows - back]

@@ -21,6 +21,8 @@ SURE_PERIODICITY: Final = 0.44
 """... and one of the frames of a run at least this."""
 MAX_TONE: Final = 0.97
 """More than this in one spectral line is a whistle or a beep."""
+MAX_FALL: Final = 0.4
+"""A voice does not lose more than 4 dB in 20 ms and stay a voice; wood that was knocked on does."""
 MIN_RUN: Final = 3
 """Voiced frames in a row (60 ms) that make a run; knocks and crackles give one or two."""
 LAG_JUMP: Final = 0.1
@@ -34,7 +36,7 @@ MIN_VOICED: Final = 4
 """Frames in runs (80 ms) that a stretch must have, ..."""
 MIN_VOICED_SHARE: Final = 0.22
 """... and their share of the speech frames: speech has more even in noise, barks and blows have less."""
-MIN_CHANGE_DB: Final = 2.0
+MIN_CHANGE_DB: Final = 1.9
 """Mean change of the strong bands in runs, from frame to frame: hum, chords and engines stay below."""
 MAX_MEAN_TONE: Final = 0.8
 """Mean share of the strongest line in runs: wood, crackling and barks ring in one line, voices in many."""
@@ -47,10 +49,13 @@ class Runs:
         self._length = 0
         self._lag = 0
         self._best = 0.0
+        self._power = 0.0
 
     def take(self, frame: Frame) -> int:
         """How many frames, this one the last of them, are now known to be in a run and were not before."""
-        if frame.periodicity < MIN_PERIODICITY or frame.tone > MAX_TONE:
+        falls = frame.power < MAX_FALL * self._power
+        self._power = frame.power
+        if frame.periodicity < MIN_PERIODICITY or frame.tone > MAX_TONE or falls:
             self._length = 0
             return 0
         if abs(frame.lag - self._lag) > LAG_JUMP * frame.lag:

@@ -14,9 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.fftpack import dct
 
+from edge.audio import read_samples
+from edge.demo.stage import ASSETS
 from edge.errors import BundleError, UsageError
 from edge.features import PIECE_FRAMES, FrontEnd, frame_count, mel_filters, normalise
 from edge.records import FeatureSpec, Float32
+from tests.edge.synthetic import speech_like
 
 MEL = FeatureSpec(n_ceps=0)
 MFCC = FeatureSpec()
@@ -49,41 +52,16 @@ def reference(spec: FeatureSpec, samples: Float32) -> np.ndarray:
     return psf.lifter(dct(logarithms, type=2, axis=1, norm="ortho")[:, : spec.n_ceps], spec.lifter)
 
 
-def speech_like(seconds: float, seed: int = 0) -> Float32:
-    """Harmonics of a gliding pitch under moving formants, syllables and pauses, over faint 16-bit noise; float32."""
-    rng = np.random.default_rng(seed)
-    count = int(seconds * 16000)
-    time = np.arange(count) / 16000
-    pitch = 120 * (1 + rng.random()) * (1 + 0.15 * np.sin(2 * np.pi * 0.7 * time + rng.random()))
-    phase = 2 * np.pi * np.cumsum(pitch) / 16000
-    voice = np.zeros(count)
-    formants = [
-        500 + 250 * np.sin(2 * np.pi * 1.9 * time),
-        1500 + 500 * np.sin(2 * np.pi * 1.3 * time),
-        2600 + 0 * time,
-    ]
-    for harmonic in range(1, 40):
-        gain = sum(np.exp(-(((harmonic * pitch - formant) / 180) ** 2)) for formant in formants) + 0.02 / harmonic
-        voice += gain * np.sin(harmonic * phase) * (harmonic * pitch < 7600)
-    syllables = np.clip(np.sin(2 * np.pi * 3.1 * time + rng.random()) + 0.4, 0, None)
-    hiss = rng.standard_normal(count) * np.clip(np.sin(2 * np.pi * 2.3 * time), 0, None)
-    loud = voice * syllables + 0.15 * hiss + 0.0005 * rng.standard_normal(count)
-    return (np.round(loud / np.abs(loud).max() * 20000) / 32768).astype(np.float32)
-
-
 @pytest.fixture(scope="session")
 def real_clips() -> list[Float32]:
-    """A few real recordings from the folder that EARMARK_SPEECH names."""
+    """Recordings of people: the bundled ones, and more from the folder that EARMARK_SPEECH names."""
+    files = sorted(ASSETS.glob("*-enrol-*.ogg")) + sorted(ASSETS.glob("clip-*.ogg"))
+    assert len(files) > 10
     folder = os.environ.get("EARMARK_SPEECH")
-    if not folder:
-        pytest.skip("EARMARK_SPEECH names no folder of recordings")
-    import soundfile
-
-    files = (
-        sorted(Path(folder).glob("train/librispeech/*/*.ogg"))[::40] + sorted(Path(folder).glob("dev/*/*/*.ogg"))[::400]
-    )
-    assert files, "EARMARK_SPEECH holds no clips"
-    return [soundfile.read(file, dtype="float32")[0] for file in files]
+    if folder:
+        files += sorted(Path(folder).glob("train/librispeech/*/*.ogg"))[::40]
+        files += sorted(Path(folder).glob("dev/*/*/*.ogg"))[::400]
+    return [read_samples(file) for file in files]
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.n_mels}of{spec.n_fft}-{spec.n_ceps}-{spec.window}")
