@@ -66,16 +66,14 @@ def test_sighup_reloads_and_a_broken_file_changes_nothing(home: Path, mosquitto:
     with listening(mosquitto.port) as listener, run as daemon:
         listener.wait(f"{BASE}/cfg/profile/state", b"relaxed")
         config.write_text("decide:\n  profil: strict\n")
-        daemon.notifications.clear()
         daemon.signal(signal.SIGHUP)
-        daemon.wait_notified("READY=1")
-        assert "reload refused" in daemon.log.read_text()
+        wait_for(lambda: "reload refused" in daemon.log.read_text(), "the refusal in the log")
         assert "profile" in daemon.log.read_text()
+        daemon.wait_notified("RELOADING=1")
         config.write_text("node:\n  room: Kitchen\n")
-        daemon.notifications.clear()
         daemon.signal(signal.SIGHUP)
-        daemon.wait_notified("READY=1")
         wait_for(lambda: b'"room":"Kitchen"' in (listener.last(f"{BASE}/info") or b""), "the new room")
+        wait_for(lambda: "reloaded" in daemon.log.read_text(), "the end of the reload")
         assert daemon.terminate() == 0
 
 
