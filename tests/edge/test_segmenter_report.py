@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from edge.records import SAMPLE_RATE, Float32, Utterance
+from edge.settings import Segment
 from tests.edge.synthetic import silence, speech_like, white
 from training import segmenter_report as report
 
@@ -92,4 +93,4 @@ def test_the_report_on_a_small_collection(collection: Path, capsys: pytest.Captu
 
 
 def test_silence_alone_has_no_utterance() -> None:
-    assert report.utterances_of(silence(2)) == []
+    assert report.utterances_of(silence(2), Segment()) == []
