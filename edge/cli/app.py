@@ -18,6 +18,7 @@ from typing import Final
 from edge import __version__
 from edge.cli import options, registry
 from edge.cli.console import Console, printable
+from edge.cli.interrupt import every_interrupt_counts
 from edge.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EarmarkError, StorageError, UsageError
 
 EXIT_PIPE: Final = 141
@@ -30,8 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(json_output=_wants_json(words), no_colour="--no-colour" in words or "--no-color" in words)
     debug = "--debug" in words
     try:
-        code = _dispatch(words)
-        sys.stdout.flush()
+        with every_interrupt_counts():
+            code = _dispatch(words)
+            sys.stdout.flush()
         return code
     except KeyboardInterrupt:
         console.clear_live()

@@ -164,6 +164,27 @@ def raising(error):
     return action
 
 
+def test_a_ctrl_c_that_a_finaliser_swallows_still_ends_the_command() -> None:
+    code = """
+import signal, sys, time
+from edge.cli import app
+
+class Finaliser:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def command(words):
+    Finaliser()
+    time.sleep(30)
+    return 0
+
+app._dispatch = command
+sys.exit(app.main(["people"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (EXIT_INTERRUPTED, "earmark: stopped.\n")
+
+
 def test_ctrl_c_ends_with_130_and_no_traceback(earmark, plant) -> None:
     plant(raising(KeyboardInterrupt()))
     done = earmark("devices")

@@ -82,18 +82,17 @@ def test_enrolment_prompts_reports_and_stops_by_itself(start, state, virtual_mic
     assert all(clip.microphone.startswith("mic:") for clip in clips)
 
 
-def test_ctrl_c_stores_nothing(start, virtual_microphone, tmp_path) -> None:
+def test_ctrl_c_stores_nothing(start, virtual_microphone, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PYTHONFAULTHANDLER", "1")
     process = start("enroll", "Ada", "--mic")
     recording(virtual_microphone, process)
     talk(virtual_microphone, "ada-enrol-1.ogg")
-    # Whoever sees no answer presses Ctrl-C again.
-    for _ in range(6):
-        process.send_signal(signal.SIGINT)
-        try:
-            out, err = process.communicate(timeout=10)
-            break
-        except subprocess.TimeoutExpired:
-            continue
+    process.send_signal(signal.SIGINT)
+    try:
+        out, err = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        pytest.fail(f"Ctrl-C went unanswered; every thread stood here:\n{process.communicate()[1]}")
     assert process.returncode == 130
     assert "good" in out
     assert err.endswith("earmark: stopped.\n")
