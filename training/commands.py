@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -19,10 +20,12 @@ from edge.errors import EXIT_OK, BundleError, EarmarkError, StorageError, UsageE
 
 if TYPE_CHECKING:
     from edge.bundle import Bundle
+    from training.corpus import Recording
 
 EVALUATE_EXAMPLES: Final = """examples:
   earmark evaluate --bundle accurate --speech ~/speech ~/trials/*.tsv
   earmark evaluate --bundle ./mine --speech ~/speech --json report.json --markdown ~/trials/words-1s.tsv
+  earmark evaluate --bundle ./mine --speech ~/speech --conditions --report report/ ~/trials/*.tsv
 
 A list is tab-separated with the columns target, enrol_speaker, enrol, test_speaker, test, noise; docs/evaluation.md
 describes them and every figure.
@@ -49,6 +52,7 @@ def _run(
     command: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser, argv: Sequence[str] | None
 ) -> int:
     options = parser.parse_args(argv)
+    options.command_line = shlex.join([*parser.prog.split(), *(sys.argv[1:] if argv is None else argv)])
     try:
         command(options)
     except EarmarkError as error:
@@ -58,9 +62,12 @@ def _run(
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    from edge.decision import FAR_TARGETS
     from edge.scoring import Calibration, Scorer
     from training import evaluate as evaluation
     from training.embeddings import Embedder
+    from training.report import canvas, conditions
+    from training.report import evaluation as report_folder
     from training.trials import Audio, read_list
 
     lists = [read_list(Path(name)) for name in options.lists]
@@ -70,9 +77,15 @@ def _evaluate(options: argparse.Namespace) -> None:
     bundle = _open(options)
     if options.card:
         _card(bundle.path)  # refuse before the work, not after it
+    if options.report:
+        canvas.require()
+        report_folder.prepare(Path(options.report))
     scorer = Scorer(Calibration.from_json(bundle.calibration), bundle.cohort) if bundle.calibration else None
     embedder = Embedder(bundle, Audio(speech), cache=_cache(options), runtime=bundle.runtime)
+    in_depth = bool(options.json or options.conditions or options.report)
+    recordings = _recordings(speech) if in_depth else ()
     report: dict[str, dict[str, float | int]] = {}
+    measured: list[report_folder.Measured] = []
     for trials in lists:
         with _Progress(f"{trials.name}: embedding") as progress:
             scored = evaluation.score_list(trials, embedder, scorer, progress=progress)
@@ -80,16 +93,52 @@ def _evaluate(options: argparse.Namespace) -> None:
             report[trials.name] = evaluation.figures(scored)
         except ValueError as error:
             raise UsageError(str(error).rstrip("."), "An error rate needs both.") from error
+        if in_depth:
+            measured.append(report_folder.measure(trials, scored, report[trials.name], recordings))
     if options.card:
         _write_figures(bundle, report)
+    if options.report:
+        threshold = None if scorer is None else scorer.calibration.threshold(FAR_TARGETS["balanced"])
+        page = report_folder.write(Path(options.report), measured, _facts(options, bundle), threshold)
+        print(f"report: {page}", file=sys.stderr)
+    full = {one.scored.name: one.to_json() for one in measured}
     if options.json == "-":
-        print(json.dumps(report, indent=1))
+        print(json.dumps(full, indent=1))
         return
     if options.json:
-        _write(Path(options.json), json.dumps(report, indent=1) + "\n")
+        _write(Path(options.json), json.dumps(full, indent=1) + "\n")
     print(evaluation.table(report, markdown=options.markdown))
+    if options.conditions:
+        by_list = {one.scored.name: one.conditions for one in measured}
+        print("\n" + conditions.table(by_list, markdown=options.markdown))
     if scorer is not None:
-        print(("\n" if options.markdown else "") + evaluation.fixed_note(scorer))
+        print(("\n" if options.markdown or options.conditions else "") + evaluation.fixed_note(scorer))
+
+
+def _recordings(speech: Path) -> tuple[Recording, ...]:
+    """The manifest of the speech, or nothing where it has none that can be read: figures do not depend on it."""
+    from training.corpus import MANIFEST, read_manifest
+
+    if not (speech / MANIFEST).is_file():
+        return ()
+    try:
+        return read_manifest(speech)
+    except UsageError as error:
+        print(f"earmark: no gender, language and emotion: {error.sentence()}", file=sys.stderr)
+        return ()
+
+
+def _facts(options: argparse.Namespace, bundle: Bundle) -> dict[str, str]:
+    """What stands at the head of a page: what was measured, how, when and where."""
+    from training.report.evaluation import machine_text
+
+    return {
+        "bundle": f"{bundle.name} {bundle.card['version']}",
+        "encoder": bundle.encoder,
+        "command": options.command_line,
+        "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "machine": f"{machine_text()}, {bundle.runtime}",
+    }
 
 
 def _write_figures(bundle: Bundle, report: dict[str, dict[str, float | int]]) -> None:
@@ -209,6 +258,10 @@ def _evaluate_parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", metavar="OUT", help="write the figures to this file as JSON (- for standard output)")
     parser.add_argument("--card", action="store_true", help="write the figures into the bundle's own card as well")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+    parser.add_argument(
+        "--conditions", action="store_true", help="show the errors by length, noise, gender, language and emotion too"
+    )
+    parser.add_argument("--report", metavar="DIR", help="write DET curves, score histograms and an HTML page here")
     parser.add_argument("lists", nargs="+", metavar="LIST", help="trial list (.tsv)")
     return parser
 

@@ -11,7 +11,7 @@ threshold is never chosen on the list that is reported.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +22,7 @@ from edge.scoring import Scorer
 from edge.settings import Decide
 from training import metrics
 from training.embeddings import Embedder, Heard, Progress
+from training.report.tables import layout
 from training.trials import Side, TrialList
 
 FIGURES: Final[dict[str, str]] = {
@@ -36,6 +37,7 @@ FIGURES: Final[dict[str, str]] = {
     "eer_llr": "equal error rate of the calibrated likelihood ratio, percent",
     "cllr": "cost of the calibrated likelihood ratio in bits (0 perfect, 1 says nothing)",
     "min_cllr": "the same after the best rising map of this very list: what calibration could not improve",
+    "ece": "expected calibration error of the likelihood ratio at even prior, percent",
     "far_fixed": "impostor tests that get the name at the bundle's own threshold, percent",
     "far_fixed_high": "upper end of its 95 % interval; 3/n where none was seen",
     "frr_fixed": "genuine tests that do not get the name at the bundle's own threshold, percent",
@@ -45,7 +47,7 @@ FIGURES: Final[dict[str, str]] = {
     "uncertain_genuine": "the same, of genuine tests",
     "uncertain_impostor": "the same, of impostor tests",
 }
-"""Keys of a report, in order, and what they mean. The last ten are there for a calibrated bundle only."""
+"""Keys of a report, in order, and what they mean. The last eleven are there for a calibrated bundle only."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +55,8 @@ class ScoredList:
     """A list's trials after scoring, one element each.
 
     ``cosine``: float64. ``target``: bool. ``speakers``: who was enrolled. With a calibration ``llr``: float64 (nats),
-    ``named`` and ``uncertain``: bool, what the device would have answered; else None.
+    ``named`` and ``uncertain``: bool, what the device would have answered; else None. ``test_seconds``,
+    ``test_speech_seconds``, ``test_snr_db``: float64, length of the test, and what the segmenter made of it.
     """
 
     name: str
@@ -63,6 +66,9 @@ class ScoredList:
     llr: metrics.Float64 | None = None
     named: metrics.Bools | None = None
     uncertain: metrics.Bools | None = None
+    test_seconds: metrics.Float64 | None = None
+    test_speech_seconds: metrics.Float64 | None = None
+    test_snr_db: metrics.Float64 | None = None
 
 
 def score_list(
@@ -83,15 +89,22 @@ def score_list(
     cosine = np.einsum("nd,nd->n", vectors[enrol], vectors[test])
     target = np.array([t.target for t in trials.trials])
     speakers = tuple(t.enrol_speaker for t in trials.trials)
-    if scorer is None:
-        return ScoredList(trials.name, cosine, target, speakers)
-    judge = _Judge(scorer, policy or Decide(), heard)
-    answers = [judge.answer(t.enrol, t.test) for t in trials.trials]
-    return ScoredList(
+    tests = [heard[t.test] for t in trials.trials]
+    scored = ScoredList(
         trials.name,
         cosine,
         target,
         speakers,
+        test_seconds=np.array([sum(e.seconds for e in one.embeddings) for one in tests]),
+        test_speech_seconds=np.array([one.speech_seconds for one in tests]),
+        test_snr_db=np.array([one.snr_db for one in tests]),
+    )
+    if scorer is None:
+        return scored
+    judge = _Judge(scorer, policy or Decide(), heard)
+    answers = [judge.answer(t.enrol, t.test) for t in trials.trials]
+    return replace(
+        scored,
         llr=np.array([a.llr for a in answers]),
         named=np.array([a.named for a in answers]),
         uncertain=np.array([a.uncertain for a in answers]),
@@ -166,6 +179,7 @@ def figures(scored: ScoredList, rounds: int = metrics.BOOTSTRAP_ROUNDS) -> dict[
         "eer_llr": 100 * metrics.eer(scored.llr, target),
         "cllr": metrics.cllr(scored.llr, target),
         "min_cllr": metrics.min_cllr(scored.llr, target),
+        "ece": 100 * metrics.ece(scored.llr, target),
         "far_fixed": 100 * float(named[~target].mean()),
         "far_fixed_high": far_high,
         "frr_fixed": 100 * float((~named)[target].mean()),
@@ -208,18 +222,15 @@ _CALIBRATED: Final[tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...]] =
 
 def table(report: Mapping[str, Mapping[str, Any]], *, markdown: bool = False) -> str:
     """Lay a report (list name -> figures) out as a table for people, aligned or as Markdown."""
+    return layout(rows(report), markdown=markdown)
+
+
+def rows(report: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """Return the cells of that table, heads first."""
     calibrated = all("far_fixed" in found for found in report.values())
     columns = _COLUMNS + (_CALIBRATED if calibrated else ())
-    rows = [["list", *(head for head, _ in columns)]]
-    rows += [[name, *(cell(found) for _, cell in columns)] for name, found in report.items()]
-    if markdown:
-        rows.insert(1, ["---"] * len(rows[0]))
-        return "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(widths[0]) if i == 0 else cell.rjust(widths[i]) for i, cell in enumerate(row))
-        for row in rows
-    )
+    cells = [["list", *(head for head, _ in columns)]]
+    return cells + [[name, *(cell(found) for _, cell in columns)] for name, found in report.items()]
 
 
 def fixed_note(scorer: Scorer) -> str:

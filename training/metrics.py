@@ -9,7 +9,9 @@ together; nothing here depends on the order of the trials.
 Sources: error rates and the rule of three, ISO/IEC 19795-1; minimum detection cost, NIST SRE 2016 evaluation plan
 (normalised, P_target 0.01, unit costs); Cllr and its minimum, Brummer and du Preez, "Application-independent
 evaluation of speaker detection", Computer Speech and Language 20 (2006); isotonic regression by pooling adjacent
-violators, Ayer et al., Annals of Mathematical Statistics 26 (1955).
+violators, Ayer et al., Annals of Mathematical Statistics 26 (1955); calibration error over bins, Naeini, Cooper and
+Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015; exact binomial bounds, Clopper
+and Pearson, Biometrika 26 (1934).
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 BOOTSTRAP_ROUNDS: Final = 200
+ECE_BINS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +105,25 @@ def cllr(llr: npt.ArrayLike, target: npt.ArrayLike) -> float:
     genuine = np.logaddexp(0.0, -llr_[target_]).mean()
     impostor = np.logaddexp(0.0, llr_[~target_]).mean()
     return float(genuine + impostor) / (2 * math.log(2))
+
+
+def ece(llr: npt.ArrayLike, target: npt.ArrayLike, bins: int = ECE_BINS) -> float:
+    """Return the expected calibration error of log-likelihood ratios (nats) at even prior, a fraction in [0, 1].
+
+    The posterior that a trial is genuine is 1 / (1 + exp(-llr)). Genuine trials weigh one half together, impostors the
+    other half, as that prior says, whatever their numbers in the list. Trials fall into ``bins`` posterior bins of
+    equal width; the error is the sum over bins of |weighted share of genuine trials - weighted mean posterior|, each
+    times the bin's share of the weight (Naeini, Cooper and Hauskrecht 2015). 0: of trials called 90 % likely, 90 % are
+    genuine, and so on. It says nothing about how well genuine and impostor trials are told apart.
+    """
+    llr_, target_ = _checked(llr, target)
+    if target_.all() or not target_.any():
+        raise ValueError("A calibration error needs genuine and impostor trials.")
+    posterior = 0.5 * (1.0 + np.tanh(llr_ / 2))  # the logistic function, without overflow
+    weight = np.where(target_, 0.5 / target_.sum(), 0.5 / (~target_).sum())
+    bin_of = np.minimum((posterior * bins).astype(int), bins - 1)
+    gaps = np.bincount(bin_of, weight * (target_ - posterior), minlength=bins)
+    return float(np.abs(gaps).sum())
 
 
 def min_cllr(scores: npt.ArrayLike, target: npt.ArrayLike) -> float:
@@ -183,6 +205,30 @@ def weighted_share(events: npt.ArrayLike, weights: Float64) -> float:
 def rule_of_three(trials: int) -> float:
     """Return the 95 % upper bound of an error rate of which none was seen in ``trials`` independent trials."""
     return min(1.0, 3.0 / trials) if trials > 0 else 1.0
+
+
+def binomial_high(events: int, trials: int, confidence: float = 0.95) -> float:
+    """Return the one-sided Clopper-Pearson upper bound of a rate of which ``events`` were seen in ``trials``.
+
+    It is the rate at which so few events, or fewer, have the probability ``1 - confidence``. Where none was seen it is
+    the rule of three, and 1 without any trial. Trials are taken for independent, which those of one person are not: the
+    bound is hopeful. Raises ``ValueError`` for counts that cannot be.
+    """
+    if not 0 <= events <= trials:
+        raise ValueError(f"{events} events in {trials} trials cannot be.")
+    if events == 0 or trials == 0:
+        return rule_of_three(trials)
+    if events == trials:
+        return 1.0
+    i = np.arange(1, events + 1)
+    log_ways = np.concatenate([[0.0], np.cumsum(np.log((trials - i + 1) / i))])
+    i = np.arange(events + 1)
+    low, high = events / trials, 1.0
+    for _ in range(60):
+        p = (low + high) / 2
+        chance = float(np.exp(log_ways + i * math.log(p) + (trials - i) * math.log1p(-p)).sum()) if p < 1 else 0.0
+        low, high = (p, high) if chance > 1 - confidence else (low, p)
+    return high
 
 
 def _checked(scores: npt.ArrayLike, target: npt.ArrayLike) -> tuple[Float64, Bools]:
