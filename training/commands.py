@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import sys
 import time
@@ -16,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from edge.errors import EXIT_OK, BundleError, EarmarkError, StorageError, UsageError
+from edge.errors import EXIT_OK, BundleError, EarmarkError, UsageError
 
 if TYPE_CHECKING:
     from edge.bundle import Bundle
@@ -73,7 +72,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     lists = [read_list(Path(name)) for name in options.lists]
     if len({found.name for found in lists}) < len(lists):
         raise UsageError("Two trial lists have the same name", "A report has one row per name: rename one file.")
-    speech = _folder(options.speech)
+    speech = folder(options.speech)
     bundle = _open(options)
     if options.card:
         _card(bundle.path)  # refuse before the work, not after it
@@ -87,7 +86,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     report: dict[str, dict[str, float | int]] = {}
     measured: list[report_folder.Measured] = []
     for trials in lists:
-        with _Progress(f"{trials.name}: embedding") as progress:
+        with Progress(f"{trials.name}: embedding") as progress:
             scored = evaluation.score_list(trials, embedder, scorer, progress=progress)
         try:
             report[trials.name] = evaluation.figures(scored)
@@ -106,7 +105,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         print(json.dumps(full, indent=1))
         return
     if options.json:
-        _write(Path(options.json), json.dumps(full, indent=1) + "\n")
+        write(Path(options.json), json.dumps(full, indent=1) + "\n")
     print(evaluation.table(report, markdown=options.markdown))
     if options.conditions:
         by_list = {one.scored.name: one.conditions for one in measured}
@@ -164,13 +163,13 @@ def _calibrate(options: argparse.Namespace) -> None:
     from training.embeddings import Embedder
     from training.trials import Audio
 
-    speech = _folder(options.speech)
+    speech = folder(options.speech)
     bundle = _open(options)
     card_path = _card(bundle.path)
     plan = pairs.Plan(seed=options.seed)
     takes = pairs.draw(corpus.read_manifest(speech), plan)
     embedder = Embedder(bundle, Audio(speech), cache=_cache(options), runtime=bundle.runtime)
-    with _Progress("embedding") as progress:
+    with Progress("embedding") as progress:
         heard = embedder.hear_takes([(take.side, take.gain_db) for take in takes], progress)
     parts = (takes, heard, pairs.pair(takes, seed=options.seed), bundle.cohort)
     fitted, provenance = calibration.calibrate(material.assemble(*parts), unseen=material.unseen(*parts))
@@ -185,7 +184,8 @@ def _open(options: argparse.Namespace) -> Bundle:
     return open_bundle(options.bundle, prefer=options.runtime)
 
 
-def _folder(name: str) -> Path:
+def folder(name: str) -> Path:
+    """Return the folder of the speech. Raises ``UsageError`` where there is none."""
     path = Path(name)
     if not path.is_dir():
         raise UsageError(f"{path} is not a folder", "Point --speech at the folder that holds the speech.")
@@ -209,24 +209,21 @@ def _update_card(path: Path, changes: dict[str, Any]) -> None:
     text = path.read_text(encoding="utf-8")
     # The card's own indentation, so that a difference shows what changed and nothing else.
     indent = 2 if text.startswith('{\n  "') else 1
-    _write(path, json.dumps(json.loads(text) | changes, indent=indent, ensure_ascii=False) + "\n")
+    write(path, json.dumps(json.loads(text) | changes, indent=indent, ensure_ascii=False) + "\n")
 
 
-def _write(path: Path, text: str) -> None:
-    """Replace a file in one step, so that a crash leaves the old one."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise StorageError(f"{path} cannot be written ({error.strerror})", "Choose another place.") from error
+def write(path: Path, text: str) -> None:
+    """Replace a file in one step, so that a crash leaves the old one. Raises ``StorageError``."""
+    from training.report.evaluation import save
+
+    save(path, text.encode())
 
 
-class _Progress:
+class Progress:
     """Tells how far a long step is: a line that is rewritten on a terminal, a line now and then elsewhere."""
 
     def __init__(self, what: str) -> None:
+        """Remember what is being done, in a few words."""
         self._what = what
         self._live = sys.stderr.isatty()
         self._told = time.monotonic()

@@ -75,6 +75,8 @@ BUILT_IN: Final = tuple(
 _OUTSIDE: Final = {
     "evaluate": "Measure a bundle's error rates on lists of trials.",
     "calibrate-bundle": "Fit a bundle's calibration and operating points.",
+    "compare": "Rank bundles and other speaker encoders by errors and costs.",
+    "frontier": "Draw error against cost for a table of encoders.",
     "deploy": "Install on a Pi, and keep it up to date.",
 }
 """One line for the commands of the other rooms, so that listing them imports nothing."""
