@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-BANDS, WIDTH, GROUPS, POOLED, DIM = 12, 8, 4, 10, 6
+BANDS, WIDTH, POOLED, DIM = 12, 6, 10, 6
 
 
-def tiny_ecapa(seed: int = 0, bands: int = BANDS) -> dict[str, np.ndarray]:
-    """Tensors named and shaped as in the real checkpoint, only narrow, and with four groups instead of eight."""
+def tiny_ecapa(seed: int = 0, bands: int = BANDS, groups: int = 3) -> dict[str, np.ndarray]:
+    """Tensors named and shaped as in the real checkpoint, only narrow, and with fewer groups than its eight."""
     rng = np.random.default_rng(seed)
     weights: dict[str, np.ndarray] = {}
 
@@ -31,8 +31,8 @@ def tiny_ecapa(seed: int = 0, bands: int = BANDS) -> dict[str, np.ndarray]:
     tdnn("blocks.0", WIDTH, bands, 5)
     for block in (1, 2, 3):
         tdnn(f"blocks.{block}.tdnn1", WIDTH, WIDTH)
-        for group in range(GROUPS - 1):
-            tdnn(f"blocks.{block}.res2net_block.blocks.{group}", WIDTH // GROUPS, WIDTH // GROUPS, 3)
+        for group in range(groups - 1):
+            tdnn(f"blocks.{block}.res2net_block.blocks.{group}", WIDTH // groups, WIDTH // groups, 3)
         tdnn(f"blocks.{block}.tdnn2", WIDTH, WIDTH)
         conv(f"blocks.{block}.se_block.conv1", 3, WIDTH)
         conv(f"blocks.{block}.se_block.conv2", WIDTH, 3)
