@@ -6,19 +6,12 @@ normalisation come from ``edge.features``; a short clip is repeated to fill the 
 
 from __future__ import annotations
 
-import numpy as np
-
 from convert.graph import Float32
 from edge.features import FrontEnd, normalise
 from edge.records import FeatureSpec
+from training.windows import WINDOW_FRAMES, fill
 
-WINDOW_FRAMES = 300
-"""Three seconds: the length that the networks are built for."""
-
-
-def fill(frames: Float32, length: int = WINDOW_FRAMES) -> Float32:
-    """The first ``length`` frames, repeated from the start where there are fewer."""
-    return np.asarray(frames[np.arange(length) % len(frames)] if len(frames) < length else frames[:length], np.float32)
+__all__ = ["WINDOW_FRAMES", "fill", "window"]
 
 
 def window(spec: FeatureSpec, samples: Float32, length: int = WINDOW_FRAMES) -> Float32:

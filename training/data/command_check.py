@@ -1,0 +1,71 @@
+"""``earmark data check``: does a folder of speech hold what its manifest says?
+
+Takes arguments, gives an exit code: 1 when something is wrong. Must hold: a table shows every kind of problem with its
+number, and the first of each by name; ``--json`` shows all.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from edge.cli.console import Console
+from edge.cli.progress import Progress
+from edge.errors import EXIT_NO, EXIT_OK
+from training.data.command_list import table
+from training.data.executors import FORMS
+
+DESCRIPTION: Final = "Compare a folder of speech with its manifest; exit code 1 when something is wrong."
+
+EXAMPLES: Final = """examples:
+  earmark data check ~/speech
+  earmark data check ~/speech --decode --workers processes --json
+
+Without --decode only the heads of the files are read and their bytes compared: quick, but damage inside a file stays
+unseen.
+"""
+
+_SHOWN: Final = 3
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("speech", type=Path, metavar="DIR", help="folder of recordings with a manifest.tsv")
+    parser.add_argument("--decode", action="store_true", help="read every sample")
+    parser.add_argument("--all", action="store_true", help="show every problem, not the first few of each kind")
+    parser.add_argument("--workers", default="serial", metavar="HOW", help=f"{FORMS} (%(default)s)")
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Do it; the exit code."""
+    from training.corpus import read_manifest
+    from training.data.check import check
+    from training.data.executors import parse
+
+    parse(args.workers)
+    recordings = read_manifest(args.speech)
+    hours = sum(recording.seconds for recording in recordings) / 3600
+    with Progress(console, "checking", len({recording.path for recording in recordings})) as bar:
+        problems = check(args.speech, recordings, how=args.workers, decode=args.decode, progress=bar.advance)
+    if args.json:
+        console.emit(
+            {"clips": len(recordings), "hours": round(hours, 3), "problems": [asdict(one) for one in problems]}
+        )
+    elif not problems:
+        console.say(f"{len(recordings)} clips, {hours:.2f} h: nothing is wrong")
+    else:
+        console.say(f"{len(recordings)} clips, {hours:.2f} h, {len(problems)} problems")
+        counts = Counter(one.kind for one in problems)
+        rows: list[dict[str, Any]] = []
+        for kind, count in counts.items():
+            mine = [one for one in problems if one.kind == kind]
+            for number, one in enumerate(mine if args.all else mine[:_SHOWN]):
+                head: dict[str, Any] = {"problem": "" if number else kind, "number": "" if number else str(count)}
+                rows.append(head | {"what": one.what, "detail": one.detail})
+            if len(mine) > _SHOWN and not args.all:
+                rows.append({"problem": "", "number": "", "what": "...", "detail": ""})
+        console.say(table(rows))
+    return EXIT_NO if problems else EXIT_OK
