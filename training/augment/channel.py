@@ -39,13 +39,13 @@ BANDS: Final = (
 def colour(samples: Float32, points_db: npt.NDArray[np.float64]) -> Float32:
     """Filter with a smooth curve through ``points_db``, decibels at even distances in log frequency, 50 Hz to 8 kHz."""
     size, hertz = _frequencies(len(samples))
-    octaves = np.log2(np.maximum(hertz, _LOWEST_HZ) / _LOWEST_HZ)
-    at = octaves / np.log2(SAMPLE_RATE / 2 / _LOWEST_HZ) * (len(points_db) - 1)
-    low = np.minimum(at.astype(np.int64), len(points_db) - 2)
-    part = at - low
-    smooth = (1 - np.cos(np.pi * part)) / 2
-    decibels = points_db[low] * (1 - smooth) + points_db[low + 1] * smooth
-    return _filtered(samples, size, 10.0 ** (decibels / 20))
+    # The curve is computed at 256 places of log frequency and read between them.
+    place = np.linspace(0.0, len(points_db) - 1.0, 256)
+    low = np.minimum(place.astype(np.int64), len(points_db) - 2)
+    smooth = (1 - np.cos(np.pi * (place - low))) / 2
+    gains = 10.0 ** ((points_db[low] * (1 - smooth) + points_db[low + 1] * smooth) / 20)
+    at = _LOWEST_HZ * (SAMPLE_RATE / 2 / _LOWEST_HZ) ** np.linspace(0.0, 1.0, 256)
+    return _filtered(samples, size, np.interp(hertz, at, gains))
 
 
 def limit_band(samples: Float32, band: Band) -> Float32:
@@ -65,7 +65,7 @@ def hum(length: int, rng: np.random.Generator) -> Float32:
     for harmonic in range(1, 7):
         strength = float(rng.uniform(0.2, 1.0)) / harmonic
         total += strength * np.sin(2 * np.pi * base * harmonic * seconds + float(rng.uniform(0, 2 * np.pi)))
-    return (total / np.sqrt(np.mean(total**2) + 1e-12)).astype(np.float32)
+    return np.asarray(total / np.sqrt(np.mean(total**2) + 1e-12), np.float32)
 
 
 def clip(samples: Float32, share: float) -> Float32:
@@ -91,5 +91,5 @@ def _edge(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def _filtered(samples: Float32, size: int, gain: npt.NDArray[np.float64]) -> Float32:
     spectrum = fft.rfft(samples, size)
     spectrum *= gain.astype(np.float32)
-    result: Float32 = fft.irfft(spectrum, size)[: len(samples)]
-    return result
+    filtered: Float32 = fft.irfft(spectrum, size)
+    return filtered[: len(samples)]

@@ -25,6 +25,8 @@ _PERIODS: Final = (32, 200)
 """Where a voice's period is looked for, in samples: 500 to 80 Hz."""
 _PERIOD_SHARE: Final = 0.9
 """An envelope keeps the cepstrum up to this share of the period; beyond it lie the harmonics."""
+_FLOOR: Final = 1e-11
+"""Added to a bin's power before the logarithm: some 130 dB below a loud voice."""
 _MOST_DB: Final = 30.0
 """Largest change of a bin: an envelope's deep valley must not become a peak of amplified noise."""
 
@@ -60,29 +62,51 @@ def warp_envelope(samples: Float32, ratios: npt.NDArray[np.float64], band: npt.N
     padded[pad : pad + len(samples)] = samples[: len(padded) - pad]
     frames = sliding_window_view(padded, _FRAME)[::_HOP]
     spectra = fft.rfft(frames * _WINDOW, axis=1)
-    magnitude = np.abs(spectra)
-    logarithms = np.log(magnitude + np.float32(1e-5))
+    power = spectra.real**2 + spectra.imag**2
+    logarithms = np.log(power + np.float32(_FLOOR)) * np.float32(0.5)
     moment = np.clip((np.arange(len(frames)) * _HOP + _FRAME / 2 - pad) / max(1, len(samples)), 0, 1)
     ratio, share = (np.interp(moment, np.linspace(0, 1, len(v)), v) for v in (ratios, band))
     if share.min() < 0.995:
         _mirror(spectra, logarithms, share)
-    forward, back = _basis(_quefrencies(magnitude))
-    envelope = (logarithms @ forward) @ back
-    place = np.minimum(np.arange(_BINS) * ratio[:, None], _BINS - 1.001).astype(np.float32)
-    low = place.astype(np.int32)
-    part = place - low
-    rows = np.arange(len(frames))[:, None]
-    below, above = envelope[rows, low], envelope[rows, low + 1]
-    change = below + part * (above - below) - envelope
+    count = _quefrencies(power)
+    forward, back = _basis(count)
+    cepstra = logarithms @ forward
+    if len(ratios) == 1:
+        change = cepstra @ (_stretched_basis(count, float(ratios[0])) - back)
+    else:
+        envelope = cepstra @ back
+        change = _read_between(envelope, ratio) - envelope
     most = np.float32(_MOST_DB / 20 * np.log(10))
     spectra *= np.exp(np.clip(change, -most, most))
     pieces = fft.irfft(spectra, axis=1) * _WINDOW
     return _overlap_add(pieces)[pad : pad + len(samples)]
 
 
-def _quefrencies(magnitude: Float32) -> int:
+def _stretched_basis(count: int, ratio: float) -> Float32:
+    """Cosines that give the envelope of ``count`` coefficients at ``ratio`` times each bin."""
+    _, back = _basis(count)
+    place = np.minimum(np.arange(_BINS) * ratio, _BINS - 1)
+    low = np.minimum(place.astype(np.int64), _BINS - 2)
+    part = (place - low).astype(np.float32)
+    stretched: Float32 = back[:, low] * (1 - part) + back[:, low + 1] * part
+    return stretched
+
+
+def _read_between(envelope: Float32, ratio: npt.NDArray[np.float64]) -> Float32:
+    """The envelope of each frame at its own ``ratio`` times each bin."""
+    place = np.minimum(np.arange(_BINS, dtype=np.float32) * ratio[:, None].astype(np.float32), _BINS - 1.001)
+    low = place.astype(np.int32)
+    part = place - low
+    low += np.arange(len(envelope), dtype=np.int32)[:, None] * _BINS
+    flat = envelope.ravel()
+    below = flat[low]
+    read: Float32 = below + part * (flat[low + 1] - below)
+    return read
+
+
+def _quefrencies(power: Float32) -> int:
     """How many coefficients describe the envelope without the harmonics: from the mean autocorrelation's peak."""
-    autocorrelation = np.fft.irfft(np.mean(magnitude**2, axis=0))
+    autocorrelation = np.fft.irfft(np.mean(power, axis=0))
     first, last = _PERIODS
     period = first + int(np.argmax(autocorrelation[first:last]))
     fewest, most = _QUEFRENCIES
@@ -92,11 +116,12 @@ def _quefrencies(magnitude: Float32) -> int:
 def _mirror(spectra: npt.NDArray[np.complex64], logarithms: Float32, share: npt.NDArray[np.float64]) -> None:
     """Fill the empty top of each spectrum with what lies as far below the edge; in place."""
     edge = np.maximum(np.floor(share * (_BINS - 1) * 0.97), _BINS // 2).astype(np.int64)[:, None]
-    bins = np.arange(_BINS)
+    lowest = int(edge.min())
+    bins = np.arange(lowest, _BINS)
     source = np.where(bins > edge, 2 * edge - bins, bins)
     rows = np.arange(len(spectra))[:, None]
-    spectra[:] = np.where(bins > edge, np.conj(spectra[rows, source]), spectra)
-    logarithms[:] = logarithms[rows, source]
+    spectra[:, lowest:] = np.where(bins > edge, np.conj(spectra[rows, source]), spectra[:, lowest:])
+    logarithms[:, lowest:] = logarithms[rows, source]
 
 
 def _overlap_add(pieces: Float32) -> Float32:

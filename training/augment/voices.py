@@ -26,8 +26,8 @@ Float64 = npt.NDArray[np.float64]
 
 _STEP: Final = 160
 """Grid on which ratios that move are sampled: 10 ms."""
-_HOP: Final = 200
-"""Half a WSOLA frame: 12.5 ms, so that a frame holds two periods of a low voice."""
+_HOP: Final = 240
+"""Half a WSOLA frame: 15 ms, so that a frame holds two periods of a low voice."""
 _SEARCH: Final = 120
 """How far WSOLA may shift a frame, to either side: 7.5 ms, together a period of a 67 Hz voice."""
 _COARSE: Final = 4
@@ -127,9 +127,10 @@ def _wsola(samples: Float32, wanted: Float64) -> Float32:
     frame = 2 * _HOP
     padded = np.concatenate((np.zeros(_PAD, np.float32), samples, np.zeros(2 * _PAD, np.float32)))
     coarse = padded[: len(padded) // _COARSE * _COARSE].reshape(-1, _COARSE).mean(axis=1)
-    energy = np.concatenate(([0.0], np.cumsum(coarse.astype(np.float64) ** 2)))
     last = len(padded) - frame - _SEARCH - 2 * _COARSE
     width, reach = frame // _COARSE, _SEARCH // _COARSE
+    energy = np.concatenate(([0.0], np.cumsum(coarse.astype(np.float64) ** 2)))
+    evened = (1.0 / np.sqrt(energy[width:] - energy[:-width] + 1e-6)).astype(np.float32)
     starts = np.clip(np.rint(wanted).astype(np.int64) + _PAD - _HOP, _SEARCH + _COARSE, last).tolist()
     window = np.hanning(frame + 1)[:frame].astype(np.float32)
     result = np.zeros((len(starts) + 1) * _HOP, np.float32)
@@ -142,12 +143,11 @@ def _wsola(samples: Float32, wanted: Float64) -> Float32:
         else:
             at, template = start // _COARSE, coarse[follow // _COARSE : follow // _COARSE + width]
             likeness = np.correlate(coarse[at - reach : at + reach + width], template, "valid")
-            power = energy[at - reach + width : at + reach + width + 1] - energy[at - reach : at + reach + 1]
-            best = (at - reach + int(np.argmax(likeness / np.sqrt(power + 1e-6)))) * _COARSE
+            best = (at - reach + int((likeness * evened[at - reach : at + reach + 1]).argmax())) * _COARSE
             best = min(max(best, _COARSE), last)
             near = padded[best - _COARSE : best + _COARSE + frame]
             fine = np.correlate(near, padded[follow : follow + frame], "valid")
-            position = min(best - _COARSE + int(np.argmax(fine)), last)
+            position = min(best - _COARSE + int(fine.argmax()), last)
         result[index * _HOP : index * _HOP + frame] += padded[position : position + frame] * window
     return result[_HOP:]
 
