@@ -29,8 +29,9 @@ def one_thread() -> None:
     """Ask every numerical library for one thread. Does its work before they are imported; PyTorch takes it later."""
     for name in _THREADS:
         os.environ[name] = "1"
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
 
 
 def cpu_ms_per_second(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -109,6 +111,64 @@ def test_a_calibrated_bundle_reports_what_its_own_threshold_does(words, bare, tm
     assert commands.evaluate(["--markdown", *arguments]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("| list |") and "5000 impostor trials of 20 people" in shown
+
+
+@pytest.fixture()
+def described(tmp_path: Path) -> Path:
+    """The clips with a manifest that knows the sexes of Ada and Ben, and how one clip of Ben's was spoken."""
+    folder = tmp_path / "described"
+    folder.mkdir()
+    rows = ["path\tsplit\tset\tspeaker\tgender\temotion\tlanguage\tseconds\tlicence\tsource"]
+    for clip in ASSETS.glob("*.ogg"):
+        (folder / clip.name).symlink_to(clip)
+        gender = "f" if "ada" in clip.name else "m" if "ben" in clip.name else ""
+        emotion = "angry" if clip.name == "clip-3-ben.ogg" else ""
+        rows.append(f"{clip.name}\tdev\tdemo\t{clip.stem}\t{gender}\t{emotion}\ten\t3.0\t\t")
+    (folder / "manifest.tsv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_conditions_come_from_the_manifest_and_make_a_table(words, described, capsys):
+    arguments = ["--bundle", str(BASELINE), "--speech", str(described), str(words)]
+    assert commands.evaluate(["--json", "-", *arguments]) == 0
+    found = json.loads(capsys.readouterr().out)["words"]
+    gender = found["conditions"]["gender"]
+    assert {name: row["genuine"] + row["impostors"] for name, row in gender.items()} == {
+        "cross": 2, "f-f": 1, "m-m": 1, "unknown": 12,
+    }  # fmt: skip
+    assert found["conditions"]["emotion"]["angry"]["genuine"] == 1
+    assert found["conditions"]["language"].keys() == {"en"}
+    assert [point["far_target"] for point in found["operating_points"]] == pytest.approx([1, 0.3, 0.1, 0.01])
+    assert not any(point["resolved"] for point in found["operating_points"]), "twelve impostors are no per mille"
+    assert commands.evaluate(["--conditions", *arguments]) == 0
+    shown = capsys.readouterr().out
+    assert "cross" in shown and "angry" in shown and shown.index("EER of LLR") < shown.index("condition")
+
+
+def test_a_manifest_that_cannot_be_read_costs_the_labels_and_nothing_else(words, described, capsys):
+    (described / "manifest.tsv").write_text("path\tsplit\n")
+    arguments = ["--bundle", str(BASELINE), "--speech", str(described), "--json", "-", str(words)]
+    assert commands.evaluate(arguments) == 0
+    told = capsys.readouterr()
+    assert "no column set" in told.err
+    assert list(json.loads(told.out)["words"]["conditions"]) == ["duration", "speech", "snr"]
+
+
+def test_a_report_folder_holds_pictures_and_a_page_that_needs_nothing_else(words, described, tmp_path, capsys):
+    out = tmp_path / "report"
+    arguments = ["--bundle", str(BASELINE), "--speech", str(described), "--report", str(out), str(words)]
+    assert commands.evaluate(arguments) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["det-words.png", "index.html", "scores-words.png"]
+    page = (out / "index.html").read_text()
+    for name in ("det-words.png", "scores-words.png"):
+        assert base64.b64encode((out / name).read_bytes()).decode() in page
+    assert not re.search(r"https?://|<script|<link|url\(", page)
+    assert all(source.startswith("data:image/png") for source in re.findall(r'src="([^"]{0,20})', page))
+    assert edge.open_bundle(BASELINE).encoder in page
+    assert f"--report {out}" in page and "cores" in page and "UTC" in page
+    (tmp_path / "file").write_text("")
+    assert commands.evaluate([*arguments[:5], str(tmp_path / "file"), str(words)]) == 5
+    assert "cannot be made" in capsys.readouterr().err
 
 
 def test_calibrating_writes_a_card_that_the_device_accepts_and_says_how_it_was_made(corpus, bare, tmp_path, capsys):

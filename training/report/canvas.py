@@ -40,6 +40,12 @@ def figure(width: int, height: int, rows: int = 1, columns: int = 1) -> tuple[An
     return made, [panel for line in panels for panel in line]
 
 
+def plain(text: str) -> str:
+    """Return a name so that matplotlib takes it neither for mathematics nor for something to hide in the legend."""
+    escaped = text.replace("$", r"\$")
+    return f" {escaped}" if escaped.startswith("_") else escaped
+
+
 def png(made: Any) -> bytes:
     """Return a figure as the bytes of a PNG file."""
     out = io.BytesIO()

@@ -58,6 +58,10 @@ def labels(trials: TrialList, scored: ScoredList, recordings: Iterable[Recording
             names = bucket_names(edges, unit)
             # A nanosecond of tolerance: clips of exactly a second must not fall on either side by rounding.
             found[name] = tuple(names[i] for i in np.searchsorted(edges, values + 1e-9, side="right"))
+    if "snr" in found and scored.test_speech_seconds is not None:
+        # Where the segmenter heard no speech at all, its ratio of 0 dB measures nothing.
+        heard = zip(found["snr"], scored.test_speech_seconds, strict=True)
+        found["snr"] = tuple(name if seconds > 0 else UNKNOWN for name, seconds in heard)
     if any(t.test.noise for t in trials.trials):
         found["noise"] = tuple(f"{t.test.noise.snr_db:g} dB" if t.test.noise else "none" for t in trials.trials)
     labelled = {
@@ -102,7 +106,7 @@ def _ordered(condition: str, present: set[str]) -> list[str]:
     scales = {
         "duration": bucket_names(DURATIONS, "s"),
         "speech": bucket_names(DURATIONS, "s"),
-        "snr": bucket_names(SNRS, "dB"),
+        "snr": [*bucket_names(SNRS, "dB"), UNKNOWN],
     }
     if condition == "noise":
         return sorted(present, key=lambda name: float("inf") if name == "none" else float(name.split()[0]))

@@ -56,7 +56,7 @@ def draw(curves: Mapping[str, metrics.ErrorCurve], title: str) -> bytes:
     styles = ("-", "--", "-.", ":")
     for number, (name, curve) in enumerate(curves.items()):
         far, frr = points(curve)
-        label = f"{name}: EER {100 * metrics.eer_of(curve):.2f} %"
+        label = f"{canvas.plain(name)}: EER {100 * metrics.eer_of(curve):.2f} %"
         panel.plot(probit(far), probit(frr), styles[number // 10 % 4], label=label, linewidth=1.6)
     ticks, names = probit(_TICKS), [f"{100 * tick:g}" for tick in _TICKS]
     panel.set_xticks(ticks, names)
@@ -66,7 +66,7 @@ def draw(curves: Mapping[str, metrics.ErrorCurve], title: str) -> bytes:
     panel.grid(linewidth=0.4, color="0.85")
     panel.set_xlabel("false acceptances, % of impostor tests")
     panel.set_ylabel("false rejections, % of genuine tests")
-    panel.set_title(title)
+    panel.set_title(canvas.plain(title))
     panel.set_aspect("equal")
     panel.legend(loc="best", fontsize=8)
     return canvas.png(made)

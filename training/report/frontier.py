@@ -158,19 +158,23 @@ def draw(entries: Sequence[Entry]) -> bytes:
             if mine:
                 panel.scatter(
                     [points[i][0] for i in mine], [points[i][1] for i in mine], s=42, zorder=2,
-                    marker=_MARKERS[number % len(_MARKERS)], color=f"C{number % 10}", label=family or "other",
+                    marker=_MARKERS[number % len(_MARKERS)], color=f"C{number % 10}",
+                    label=canvas.plain(family) or "other",
                     edgecolors=["black" if i in front else "none" for i in mine],
                 )  # fmt: skip
         panel.set_ylim(bottom=0)
         panel.margins(x=0.12)
         panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         panel.grid(which="both", linewidth=0.3, color="0.88")
+    named: dict[str, Any] = {}  # a family may be missing in any one panel
     for panel in panels:
         handles, names = panel.get_legend_handles_labels()
-        if handles:
-            made.legend(handles, names, loc="outside lower center", ncols=min(len(names), 6))
-            break
-    made.suptitle(f"Mean EER over {', '.join(lists)}; outlined: nothing is better in both", fontsize=11, wrap=True)
+        named |= dict(zip(names, handles, strict=True))
+    if named:
+        made.legend(named.values(), named.keys(), loc="outside lower center", ncols=min(len(named), 6))
+    made.suptitle(
+        f"Mean EER over {canvas.plain(', '.join(lists))}; outlined: nothing is better in both", fontsize=11, wrap=True
+    )
     made.canvas.draw()  # settles the layout: only then is it known where labels collide
     for panel, key in zip(panels, COSTS, strict=True):
         known = [entry for entry in entries if key in entry.costs]
@@ -187,13 +191,17 @@ def _label(made: Any, panel: Any, points: Sequence[tuple[str, float, float]]) ->
         others = [dot for i, dot in enumerate(dots) if i != number]
         for place in _LABEL_PLACES:
             side = "left" if place[0] > 0 else "right" if place[0] < 0 else "center"
-            written = panel.annotate(name, (x, y), place, textcoords="offset points", ha=side, fontsize=7.5)
+            written = panel.annotate(
+                canvas.plain(name), (x, y), place, textcoords="offset points", ha=side, fontsize=7.5
+            )
             box = written.get_window_extent(renderer)
             inside = panel.bbox.x0 <= box.x0 and box.x1 <= panel.bbox.x1 and panel.bbox.y0 <= box.y0
             if inside and not any(box.overlaps(t) for t in taken) and not any(box.contains(*dot) for dot in others):
                 break
             written.remove()
         else:
-            written = panel.annotate(name, (x, y), _LABEL_PLACES[0], textcoords="offset points", fontsize=7.5)
+            written = panel.annotate(
+                canvas.plain(name), (x, y), _LABEL_PLACES[0], textcoords="offset points", fontsize=7.5
+            )
             box = written.get_window_extent(renderer)
         taken.append(box)

@@ -48,6 +48,6 @@ def draw(scored: ScoredList, threshold: float | None = None) -> bytes:
         panel.axvline(threshold, color="black", linewidth=1.2, label=f"threshold of the bundle, {threshold:.2f}")
     panel.set_xlabel("cosine" if scored.llr is None else "calibrated log-likelihood ratio (nats)")
     panel.set_ylabel("density")
-    panel.set_title(f"{scored.name}: scores")
+    panel.set_title(canvas.plain(f"{scored.name}: scores"))
     panel.legend(fontsize=8)
     return canvas.png(made)
