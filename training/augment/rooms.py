@@ -1,8 +1,8 @@
 """Simulated rooms: how a voice arrives at a microphone some way off.
 
 Takes a room (size, places, reverberation time), gives its response. Must hold: the sound that comes directly lies at
-``Response.lead`` samples and has amplitude 1, so that a reverberated voice stays in line with the dry one; the energy at
-1 kHz falls by 60 dB in the time asked for.
+``Response.lead`` samples and has amplitude 1, so that a reverberated voice stays in line with the dry one; the
+energy at 1 kHz falls by 60 dB in the time asked for.
 
 How: image sources for the first 60 ms (J. B. Allen and D. A. Berkley, "Image method for efficiently simulating
 small-room acoustics", JASA 65, 1979), each placed a little off its lattice against sweeping echoes (E. De Sena et al.,
