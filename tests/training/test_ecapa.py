@@ -47,6 +47,14 @@ def test_utterances_in_a_batch_do_not_influence_each_other(network):
     np.testing.assert_allclose(run(network, features), alone, rtol=1e-4, atol=1e-5)
 
 
+def test_training_leaves_the_teacher_as_it_is(network):
+    features = some_features(2, 20)
+    before = [value.copy() for value in network.get_weights()]
+    np.testing.assert_allclose(network(features, training=True).numpy(), run(network, features), atol=1e-5)
+    for value, old in zip(network.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, old)
+
+
 def test_a_fixed_length_gives_the_same_as_a_free_one(network):
     features, fixed = some_features(2, 33), ecapa_network(tiny_ecapa(), 33)
     assert fixed.input_shape == (None, 33, BANDS)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.teachers.ecapa_features import BANDS, RANGE_DB, ecapa_features, frame_count, mel_filters
@@ -12,6 +12,7 @@ def noise(samples: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 0.1, samples).astype(np.float32)
 
 
+@settings(max_examples=30)
 @given(st.integers(1, 3000))
 def test_a_frame_is_centred_on_every_160th_sample(samples):
     assert ecapa_features(noise(samples)).shape == (frame_count(samples), BANDS)
@@ -44,6 +45,7 @@ def test_every_band_has_no_mean():
     np.testing.assert_allclose(ecapa_features(noise(8000)).mean(axis=0), 0, atol=1e-4)
 
 
+@settings(max_examples=30)
 @given(st.floats(0.01, 5))
 def test_loudness_does_not_matter(gain):
     samples = noise(3200)

@@ -127,8 +127,11 @@ class _Builder:
         return layer(x)
 
     def norm(self, x: Any, name: str) -> Any:
-        """Batch normalisation in inference mode."""
-        layer = layers.BatchNormalization(epsilon=EPSILON, name=_flat(name))
+        """Batch normalisation in inference mode, even in a network in training.
+
+        A model called with ``training=True`` overrides a layer's own ``training=False``, but not ``trainable``.
+        """
+        layer = layers.BatchNormalization(epsilon=EPSILON, trainable=False, name=_flat(name))
         names = ("weight", "bias", "running_mean", "running_var")
         self._pending.append((layer, [self.tensor(f"{name}.norm.{part}") for part in names]))
         return layer(x)

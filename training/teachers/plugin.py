@@ -27,12 +27,10 @@ from edge.errors import AudioRejectedError, ExtraMissingError, UsageError
 from edge.features import FrontEnd
 from edge.records import SAMPLE_RATE, FeatureSpec, Float32
 from training.teachers.checkpoint import read_checkpoint
+from training.windows import WINDOW_FRAMES
 
 LEAST_SAMPLES: Final = SAMPLE_RATE // 2
 """Half a second: what the device embeds at least. Shorter audio is repeated up to it, as in ``earmark evaluate``."""
-
-WINDOW_FRAMES: Final = 300
-"""CAM++ hears three seconds at a time."""
 
 CAMPP_FEATURES: Final = FeatureSpec(n_ceps=0)
 """CAM++ runs behind the device's own log-mel energies (``docs/encoder.md``)."""
