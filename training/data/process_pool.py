@@ -73,7 +73,6 @@ class _Pool(Generic[State, Item, Result]):
         # Inherited by the workers. Each has a core to itself: more threads would only compete.
         for name in _ONE_THREAD:
             os.environ.setdefault(name, "1")
-        self._others = set(multiprocessing.active_children())
         self._executor = ProcessPoolExecutor(
             workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(job,)
         )
@@ -118,9 +117,12 @@ class _Pool(Generic[State, Item, Result]):
 
     def end(self) -> None:
         """Stop the workers in the middle of what they do."""
+        # Executor.terminate_workers comes with Python 3.14; until then only the executor knows which are its own.
+        processes = list((getattr(self._executor, "_processes", None) or {}).values())
         self._executor.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - self._others:
+        for process in processes:
             process.terminate()
+        for process in processes:
             process.join(timeout=10)
 
 
