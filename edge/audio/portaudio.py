@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
-from edge.audio.quiet import quiet_stderr
+from edge.quiet import quiet_stderr
 from edge.errors import MicrophoneError
 
 DEVICE_UNAVAILABLE: Final = -9985

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from edge.quiet import private_stderr
 from edge.settings import Log
 
 
@@ -50,8 +50,8 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(log: Log, stream: TextIO | None = None) -> None:
-    """Replace the root logger's handlers by one on ``stream`` (stderr by default)."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+    """Replace the root logger's handlers by one on ``stream`` (stderr by default, where no line is ever swallowed)."""
+    handler = logging.StreamHandler(stream or private_stderr())
     handler.setFormatter(JsonFormatter() if log.format == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]

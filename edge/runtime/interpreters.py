@@ -8,13 +8,8 @@ fails in C; where there is none, the error has the line that installs one on thi
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import sys
-import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -26,8 +21,8 @@ Preference = Literal["auto", "litert", "tflite"]
 
 LITERT_LINE: Final = 'pip install "ai-edge-litert>=2.1"'
 TFLITE_LINE: Final = 'pip install tflite-runtime==2.14.0 "numpy<2"'
-_CHATTER: Final = b"INFO: Created TensorFlow Lite XNNPACK delegate"
-_STDERR: Final = threading.Lock()
+CHATTER: Final = b"INFO: Created TensorFlow Lite XNNPACK delegate"
+"""A harmless line that the runtime writes to the standard error for every model."""
 """Two threads that redirect the standard error at once would leave it redirected."""
 
 
@@ -105,30 +100,3 @@ def _version(distribution: str) -> str:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return "of unknown version"
-
-
-@contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Keep one harmless line of C++ off the standard error; everything else still arrives there, at the end of the
-    block.
-    """
-    with _STDERR:
-        try:
-            sys.stderr.flush()
-            saved = os.dup(2)
-        except (OSError, ValueError, AttributeError):  # closed, as in some services: nothing to keep clean
-            yield
-            return
-        try:
-            with tempfile.TemporaryFile() as caught:
-                os.dup2(caught.fileno(), 2)
-                try:
-                    yield
-                finally:
-                    os.dup2(saved, 2)
-                    caught.seek(0)
-                    kept = b"".join(line for line in caught if not line.startswith(_CHATTER))
-                    if kept:
-                        os.write(saved, kept)
-        finally:
-            os.close(saved)

@@ -15,9 +15,10 @@ from typing import Any, Final
 import numpy as np
 
 from edge.errors import BundleError, UsageError
+from edge.quiet import quiet_stderr
 from edge.records import Float32
 from edge.runtime.flatbuffer import check_model
-from edge.runtime.interpreters import LITERT_LINE, Engine, Preference, choose, quiet_stderr
+from edge.runtime.interpreters import CHATTER, LITERT_LINE, Engine, Preference, choose
 from edge.runtime.quantise import Int8, QuantParams, dequantise, quantise
 
 _MISSING_OP: Final = re.compile(r"builtin opcode '(\w+)' version '(\d+)'")
@@ -93,7 +94,7 @@ def _load(engine: Engine, raw: bytes, threads: int, reference: bool) -> tuple[An
     resolver = engine.module.OpResolverType
     kernels = resolver.BUILTIN_REF if reference else resolver.AUTO
     try:
-        with quiet_stderr():
+        with quiet_stderr(CHATTER):
             interpreter = engine.module.Interpreter(
                 model_content=raw, num_threads=threads, experimental_op_resolver_type=kernels
             )

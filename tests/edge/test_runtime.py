@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from edge.errors import BundleError, RuntimeMissingError, UsageError
+from edge.quiet import quiet_stderr
 from edge.runtime import Network, QuantParams, dequantise, interpreters, missing_remedy, quantise
 from tests.interpreters import KINDS
 
@@ -298,7 +299,7 @@ def test_threads_that_load_at_once_leave_the_standard_error_as_it_was(capfd):
 
 
 def test_other_lines_on_the_standard_error_are_kept(capfd):
-    with interpreters.quiet_stderr():
+    with quiet_stderr(interpreters.CHATTER):
         os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\nERROR: something real\n")
     assert capfd.readouterr().err == "ERROR: something real\n"
 
