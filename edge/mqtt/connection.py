@@ -141,8 +141,8 @@ class Connection:
         poll = select.poll()
         poll.register(sock, select.POLLIN | (select.POLLOUT if self._client.want_write() else 0))
         poll.register(self._wake, select.POLLIN)
-        # TLS may hold decrypted bytes that poll knows nothing of.
-        ready = dict(poll.poll(0 if _buffered(sock) else 1000 * timeout))
+        # TLS may hold decrypted bytes that poll knows nothing of; and what needs no acknowledgement is settled already.
+        ready = dict(poll.poll(0 if _buffered(sock) or self.settled else 1000 * timeout))
         self._wake.clear()
         events = ready.get(sock.fileno(), 0)
         if events & ~select.POLLOUT or _buffered(sock):

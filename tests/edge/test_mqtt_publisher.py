@@ -101,6 +101,16 @@ def test_what_was_published_before_the_first_connection_arrives_in_order(
     assert listener.payloads("earmark/kitchen/health") == [b"new"], "only the latest state counts"
 
 
+def test_a_state_without_acknowledgement_is_delivered_at_once(mosquitto: Mosquitto, make: Make) -> None:
+    """Not when the connection next has something to do: whoever stops the device would wait for that."""
+    publisher = make(mosquitto.port)
+    publisher._pause = lambda: 10 * WAIT_SECONDS
+    publisher.start()
+    assert publisher.wait_until_drained(WAIT_SECONDS)
+    publisher.publish(KITCHEN.speaking(False))
+    assert publisher.wait_until_drained(WAIT_SECONDS)
+
+
 def test_the_greeting_says_online_first_then_the_device_then_its_states(
     mosquitto: Mosquitto, listener: Listener, make: Make
 ) -> None:
