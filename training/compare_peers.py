@@ -96,9 +96,10 @@ def open_contender(text: str, *, runtime: Any = "auto") -> Contender:
     try:
         peer = _PEERS[kind](name, rest)
     except ModuleNotFoundError as error:
-        package = _PACKAGES.get(kind) or str(error.name).partition(".")[0]
+        missing = str(error.name).partition(".")[0]
         raise ExtraMissingError(
-            f"{name} is left out: the package {package} is not installed", f"pip install {package}"
+            f"{name} is left out: the package {missing} is not installed",
+            f"pip install {missing}",
         ) from error
     one_thread()  # again: a library that came in with the peer may only listen now
     return peer
@@ -166,8 +167,8 @@ def _ecapa(name: str, rest: str) -> Contender:
     """A checkpoint through Earmark's own network, else the package speechbrain, which fetches its weights itself."""
     if rest:
         return _teacher(name, f"ecapa:{rest}")
-    torch = importlib.import_module("torch")
     package = importlib.import_module("speechbrain.inference.speaker")
+    torch = importlib.import_module("torch")
     model = package.EncoderClassifier.from_hparams("speechbrain/spkrec-ecapa-voxceleb", run_opts={"device": "cpu"})
 
     def encode(samples: Float32) -> Any:
@@ -213,4 +214,3 @@ _PEERS: Final[Mapping[str, Callable[[str, str], Contender]]] = {
     "ecapa": _ecapa,
     "campp": _campp,
 }
-_PACKAGES: Final = {"resemblyzer": "resemblyzer", "ecapa": "speechbrain"}
