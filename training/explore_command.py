@@ -61,8 +61,8 @@ def _augment(options: argparse.Namespace) -> None:
     if options.count < 1:
         raise UsageError(f"--count {options.count} makes no example", "Ask for at least one.")
     recordings = _rows(source)
-    augmenter = Augmenter(_materials(options, source, recordings), _recipe(options.recipe))
-    clips = clips_of(source, recordings, options.count, options.seed)
+    recipe, clips = _recipe(options.recipe), clips_of(source, recordings, options.count, options.seed)
+    augmenter = Augmenter(_materials(options, source, recordings), recipe)
     out = Path(options.out or f"augmented-{source.resolve().stem}")
     made = []
     folder = source.parent if source.is_file() else source
