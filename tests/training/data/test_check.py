@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -53,8 +54,9 @@ def test_the_same_recording_twice_is_found(tmp_path):
     shutil.copy(tmp_path / "train/001.wav", tmp_path / "train/004.wav")
     shutil.copy(tmp_path / "train/002.wav", tmp_path / "dev/012.wav")
     samples, rate = soundfile.read(tmp_path / "train/005.wav", dtype="float32")
-    soundfile.write(tmp_path / "train/005.wav", samples, rate, subtype="PCM_16")
-    soundfile.write(tmp_path / "train/008.wav", samples, rate, format="FLAC")
+    whole_numbers = (samples * 32767).astype(np.int16)
+    soundfile.write(tmp_path / "train/005.wav", whole_numbers, rate, subtype="PCM_16")
+    soundfile.write(tmp_path / "train/008.wav", whole_numbers, rate, format="FLAC")
     rows = [replace(r, seconds=soundfile.info(tmp_path / r.path).duration) for r in read_manifest(tmp_path)]
     write_manifest(tmp_path, rows)
     found = kinds(tmp_path)
