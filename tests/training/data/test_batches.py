@@ -158,6 +158,7 @@ def test_balanced_speakers_are_heard_equally_often(store):
     assert len(batches.order(0)) == len(batches.order(1))
 
 
+@settings(deadline=None)
 @given(
     speakers=st.lists(st.integers(-1, 4), min_size=1, max_size=60),
     seed=st.integers(0, 5),
@@ -177,6 +178,7 @@ def test_balancing_holds_for_any_labels(speakers, seed):
         assert max(times.values()) - min(times.get(row, 0) for row in mine.tolist()) <= 1, "none twice before all once"
 
 
+@settings(deadline=None)
 @given(shards=st.lists(st.integers(0, 6), min_size=1, max_size=60), together=st.integers(1, 4), seed=st.integers(0, 5))
 def test_reading_a_few_shards_at_a_time_loses_nothing(shards, together, seed):
     """Every row once; at any time only so many shards are open, and each is opened once."""
