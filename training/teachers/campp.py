@@ -74,6 +74,18 @@ class SegmentContext(layers.Layer):  # type: ignore[misc]
         return dict(super().get_config()) | {"segment": self.segment}
 
 
+@keras.saving.register_keras_serializable(package="earmark")
+class FixedNormalization(layers.BatchNormalization):  # type: ignore[misc]
+    """Batch normalisation that keeps the statistics it was given, also while gain and offset are trained: the network
+    that is trained is then the one that is converted.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """As in inference, although ``fit`` passes ``training`` to every layer."""
+        del training
+        return super().call(inputs, training=False, mask=mask)
+
+
 class _Builder:
     """Adds layers by the names of the checkpoint and gives them its tensors once the model exists."""
 
@@ -113,7 +125,7 @@ class _Builder:
 
     def norm(self, x: Any, name: str) -> Any:
         """Batch normalisation in inference mode."""
-        layer = layers.BatchNormalization(epsilon=EPSILON, name=name.replace(".", "_"))
+        layer = FixedNormalization(epsilon=EPSILON, name=name.replace(".", "_"))
         names = ("weight", "bias", "running_mean", "running_var")
         self._pending.append((layer, [self.tensor(f"{name}.{part}") for part in names]))
         return layer(x)
@@ -177,15 +189,16 @@ def _channels_fastest(weights: Weights) -> Weights:
     return weights | {name: turned.reshape(outputs, inputs, taps)}
 
 
-def campp_trunk(weights: Weights, frames: int = 300) -> keras.Model:
-    """The trunk for windows of ``frames`` frames (even); bands, widths and depth follow from the tensors.
+def campp_trunk(weights: Weights, frames: int = 300, batch: int | None = 1) -> keras.Model:
+    """The trunk for windows of ``frames`` frames (even); bands, widths and depth follow from the tensors. ``batch``
+    None takes any number of windows at once, which training wants.
 
     Raises ``UsageError`` where a tensor is missing or has a shape that does not fit.
     """
     build = _Builder(_channels_fastest(weights))
     front_channels = build.tensor("head.conv2.weight").shape[0]
     bands = 8 * build.tensor("xvector.tdnn.linear.weight").shape[1] // front_channels
-    window = layers.Input((frames, bands, 1), batch_size=1, name="window")
+    window = layers.Input((frames, bands, 1), batch_size=batch, name="window")
     try:
         x = _front(build, window)
         x = layers.ZeroPadding2D(((2, 2), (0, 0)), name="xvector_tdnn_pad")(x)

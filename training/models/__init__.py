@@ -1,0 +1,1 @@
+"""Networks that training knows, as Keras models of whole windows."""
