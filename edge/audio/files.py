@@ -23,9 +23,9 @@ import numpy as np
 
 from edge.audio.blocks import BlockMaker
 from edge.audio.damage import WavLayout, ogg_is_whole, wav_layout
-from edge.quiet import quiet_stderr
 from edge.audio.sniff import HEAD_BYTES, Kind, sniff
 from edge.errors import AudioFileError, ExtraMissingError
+from edge.quiet import quiet_stderr
 from edge.records import SAMPLE_RATE, AudioBlock, Clock, Float32
 
 _log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
-from edge.quiet import quiet_stderr
 from edge.errors import MicrophoneError
+from edge.quiet import quiet_stderr
 
 DEVICE_UNAVAILABLE: Final = -9985
 """PortAudio's ``paDeviceUnavailable``: another program holds the device."""

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -58,7 +59,9 @@ def test_the_margin_makes_the_right_class_harder_and_unknown_speakers_count_noth
     plain = float(margin_softmax(vectors, centres, labels, margin=0.0))
     assert float(margin_softmax(vectors, centres, labels, margin=0.2)) > plain
     logits = 30 * vectors @ centres.T
-    expected = -np.mean([z[label] - np.log(np.exp(z - z.max()).sum()) - z.max() for z, label in zip(logits, labels)])
+    expected = -np.mean(
+        [z[label] - np.log(np.exp(z - z.max()).sum()) - z.max() for z, label in zip(logits, labels, strict=True)]
+    )
     assert plain == pytest.approx(expected, rel=1e-4)
     some = np.array([0, -1, 2, -1])
     assert float(margin_softmax(vectors, centres, some)) == pytest.approx(
@@ -73,7 +76,7 @@ def test_the_learning_rate_warms_up_and_falls():
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == pytest.approx(1.0)
     assert np.argmax(rates) in (9, 10)
-    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert all(a >= b for a, b in pairwise(rates[10:]))
     assert rates[-1] < 0.02
 
 

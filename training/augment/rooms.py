@@ -37,7 +37,7 @@ _BAND_EDGES_HZ: Final = (0.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
 _DAMPING_PER_OCTAVE: Final = 0.13
 """How much more a wall swallows, in decibels relative to 1 kHz, per octave above it (less below)."""
 _AIR_DB_PER_METRE_8KHZ: Final = 0.09
-"""Absorption of air at 8 kHz, 20 degrees, 50 % humidity (ISO 9613-1); grows with the square of frequency."""
+"""About that of air at 20 degrees and 60 % humidity (ISO 9613-1); grows with the square of frequency."""
 
 
 @dataclass(frozen=True, slots=True)
