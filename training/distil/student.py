@@ -48,7 +48,7 @@ class Student(keras.Model):  # type: ignore[misc]
     ) -> Any:
         """The weighted sum of the parts."""
         del x, sample_weight, training
-        target, speakers = y
+        target, speakers = (ops.convert_to_tensor(part) for part in y)
         weights, total = self.weights_of, 0.0
         parts = {"embedding": embedding_loss(y_pred, target), "relational": relational_loss(y_pred, target)}
         if weights.posterior:
