@@ -75,6 +75,10 @@ BUILT_IN: Final = tuple(
 _OUTSIDE: Final = {
     "evaluate": "Measure a bundle's error rates on lists of trials.",
     "calibrate-bundle": "Fit a bundle's calibration and operating points.",
+    "data": "Check recordings, and prepare features for training.",
+    "explore": "Hear and see what augmentation does to a clip.",
+    "train": "Make a network as a recipe says.",
+    "convert": "Turn a trained network into an int8 bundle.",
     "compare": "Rank bundles and other speaker encoders by errors and costs.",
     "frontier": "Draw error against cost for a table of encoders.",
     "deploy": "Install on a Pi, and keep it up to date.",

@@ -29,7 +29,7 @@ from training.data.store import Store
 from training.distil.recipe import DistilRecipe
 from training.distil.student import Student
 from training.models.campp import embedder, tensors
-from training.teachers.checkpoint import Weights
+from training.teachers.checkpoint import Weights, save_tensors
 from training.windows import fill
 
 Say = Callable[[str], None]
@@ -164,7 +164,7 @@ class Distillation:
 
     def _save(self, say: Say, judge: Judge | None) -> None:
         values = {f"v{place}": np.array(value) for place, value in enumerate(self._state())}
-        self._write(self._checkpoint, {**values, "step": np.array(self.step)})
+        save_tensors(self._checkpoint, {**values, "step": np.array(self.step)})
         if judge:
             say(f"step {self.step}: {judge(embedder(self.averaged()))}")
 
@@ -179,14 +179,8 @@ class Distillation:
 
     def _finish(self, say: Say, judge: Judge | None) -> dict[str, Float32]:
         found = self.averaged() if self.recipe.average else tensors(self.network, self._like)
-        self._write(self.out / "weights.npz", found)
+        save_tensors(self.out / "weights.npz", found)
         if judge:
             say(f"end: {judge(embedder(found))}")
         self._checkpoint.unlink(missing_ok=True)
         return found
-
-    @staticmethod
-    def _write(path: Path, values: dict[str, Any]) -> None:
-        temporary = path.with_suffix(".tmp.npz")
-        np.savez(temporary, **values)
-        temporary.replace(path)

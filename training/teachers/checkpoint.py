@@ -67,12 +67,15 @@ class _TensorUnpickler(pickle.Unpickler):
 
 
 def read_checkpoint(path: Path) -> Weights:
-    """The tensors in ``path``, each with its own dtype and shape.
+    """The tensors in ``path``, each with its own dtype and shape: a PyTorch checkpoint, or what ``save_tensors`` wrote.
 
-    Raises ``UsageError`` when the file is missing, is no zipped PyTorch checkpoint, or holds anything but tensors.
+    Raises ``UsageError`` when the file is missing, is neither of the two, or holds anything but tensors.
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            if all(name.endswith(".npy") for name in archive.namelist()):
+                with np.load(path, allow_pickle=False) as found:
+                    return {name: found[name] for name in found.files}
             inside = [name for name in archive.namelist() if name.endswith("/data.pkl")]
             if len(inside) != 1:
                 raise UsageError(f"{path} is a zip file but no PyTorch checkpoint", "Give the .pt file of the teacher")
@@ -90,3 +93,10 @@ def read_checkpoint(path: Path) -> Weights:
             f"{path} holds something else than tensors", "Give a checkpoint with the state dictionary only"
         )
     return dict(state)
+
+
+def save_tensors(path: Path, tensors: Weights) -> None:
+    """Write tensors to an ``.npz`` file, whole or not at all. ``read_checkpoint`` reads it."""
+    temporary = path.with_suffix(".tmp.npz")
+    np.savez(temporary, **{name: np.asarray(value) for name, value in tensors.items()})
+    temporary.replace(path)

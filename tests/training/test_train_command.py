@@ -1,0 +1,114 @@
+"""``earmark train``: a recipe in, a smaller network out, and the same again after an interruption."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="needs the extra [train]")
+
+from edge.records import FeatureSpec
+from tests.convert.tiny import tiny_weights
+from tests.training.data.toys import ToySource, corpus
+from training.data.plan import make_plan
+from training.data.prepare import prepare
+from training.data.store import Store
+from training.distil.split import learn_and_judge
+from training.slim.channels import groups
+from training.slim.cost import cost
+from training.slim.recipe import SlimRecipe
+from training.teachers.checkpoint import read_checkpoint, save_tensors
+from training.train_command import RECIPES, shipped_recipes, train
+
+pytestmark = pytest.mark.training
+
+SPEC = FeatureSpec(n_mels=16, n_ceps=0)
+
+
+def costs(weights) -> int:
+    return cost({group.name: group.width for group in groups(weights)}, 300, 16).macs
+
+
+WHOLE = costs(tiny_weights())
+
+
+def recipe(features: Path) -> dict:
+    distil = {"name": "small", "window_frames": 100, "shortest": 0.5, "longest": 1.0, "batch": 4, "steps": 8}
+    stages = [
+        {"budget": {"macs": round(WHOLE * share), "multiple": 1, "least": 2}, "distil": distil} for share in (0.8, 0.6)
+    ]
+    return {"kind": "slim", "name": "tiny", "features": str(features), "windows": 8, "held_out": 3, "stages": stages}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A cache, a teacher and a recipe."""
+    folder = tmp_path_factory.mktemp("train")
+    plan = make_plan(corpus(folder / "speech", clips=18), SPEC, views=1, augment="toy")
+    prepare(plan, folder / "speech", folder / "cache", source=ToySource()).folder.rename(folder / "features")
+    save_tensors(folder / "teacher.npz", tiny_weights())
+    (folder / "spec.json").write_text(json.dumps(SPEC.to_json()))
+    (folder / "tiny.json").write_text(json.dumps(recipe(folder / "spec.json")))
+    return folder
+
+
+def run(place: Path, out: Path, *more: str) -> int:
+    files = ("--cache", str(place / "features"), "--teacher", str(place / "teacher.npz"))
+    return train([str(place / "tiny.json"), *files, "--out", str(out), *more])
+
+
+def test_a_network_is_slimmed_in_stages_and_a_second_run_has_nothing_to_do(place, tmp_path, capsys):
+    assert run(place, tmp_path / "out", "--json") == 0
+    told = capsys.readouterr()
+    report = json.loads(told.out)
+    assert report == json.loads((tmp_path / "out" / "report.json").read_text())
+    weights = read_checkpoint(tmp_path / "out" / "weights.npz")
+    assert report["stages"][-1]["macs_per_window"] == costs(weights) <= 0.65 * WHOLE
+    assert report["stages"][0]["macs_per_window"] > report["stages"][1]["macs_per_window"]
+    assert SlimRecipe.from_json(report["recipe"]).stages[1].distil.steps == 8
+    assert "cosine to the teacher" in told.err
+    assert run(place, tmp_path / "out", "--quiet") == 0
+    again = read_checkpoint(tmp_path / "out" / "weights.npz")
+    assert all(np.array_equal(again[name], value) for name, value in weights.items())
+    assert "step" not in capsys.readouterr().err
+
+
+def test_who_judges_was_not_learnt_from(place):
+    store = Store(place / "features")
+    learning, judging = learn_and_judge(store, 3)
+    assert sorted([*learning, *judging]) == list(range(len(store)))
+    assert len(judging) and len(learning)
+    assert not set(store.speakers[learning]) & set(store.speakers[judging]) - {-1}
+    clips = [{store.clip(row) for row in rows} for rows in (learning, judging)]
+    assert not clips[0] & clips[1]
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_shipped_recipes_can_be_read(name):
+    SlimRecipe.from_json(json.loads((RECIPES / f"{name}.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"kind": "magic"}, "magic"),
+        ({"windws": 3}, "windws"),
+        ({"stages": []}, "stage"),
+        ({"stages": [{"budget": {"macs": 1, "mac": 2}, "distil": {"name": "x"}}]}, "mac"),
+        ({"held_out": 1}, "held_out"),
+    ],
+)
+def test_a_wrong_recipe_is_one_sentence(place, tmp_path, capsys, change, word):
+    (tmp_path / "wrong.json").write_text(json.dumps(recipe(place / "spec.json") | change))
+    code = train([str(tmp_path / "wrong.json"), "--cache", str(place / "features"), "--out", str(tmp_path / "out")])
+    told = capsys.readouterr().err
+    assert code == 2
+    assert told.startswith("earmark: ")
+    assert word in told
+    assert told.count("\n") == 1
+
+
+def test_an_unknown_name_lists_what_there_is(tmp_path, capsys):
+    assert train(["slim-999", "--cache", str(tmp_path), "--out", str(tmp_path)]) == 2
+    assert "slim-450" in capsys.readouterr().err

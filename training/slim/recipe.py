@@ -1,0 +1,76 @@
+"""What a slimming is made of: budgets, and a distillation after each.
+
+Takes JSON, gives a frozen ``SlimRecipe``. Must hold: unknown keys are refused by name; ``to_json`` of a recipe is a
+recipe again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from edge.errors import UsageError
+from training.distil.recipe import DistilRecipe
+from training.slim.choose import Budget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Cut to ``budget``, then teach by ``distil``."""
+
+    budget: Budget
+    distil: DistilRecipe
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Stage:
+        """Raises ``UsageError``."""
+        _known("stage of a slimming", values, {field.name for field in fields(cls)})
+        _known("budget", values.get("budget", {}), {field.name for field in fields(Budget)})
+        try:
+            return cls(budget=Budget(**values["budget"]), distil=DistilRecipe.from_json(values["distil"]))
+        except (KeyError, TypeError) as error:
+            raise UsageError(f"A stage lacks a value ({error})", "Give a budget and a distillation.") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlimRecipe:
+    """A teacher made smaller in stages.
+
+    ``features``: bundle whose front-end the network has. ``seed``: of the choice of windows. ``windows``: how many show
+    which channels matter, half of them degraded. ``teacher_windows``: how many of a clip the teacher hears at most.
+    ``held_out``: one speaker in so many is kept away from training, and judged on.
+    """
+
+    name: str
+    features: str = "accurate"
+    seed: int = 1
+    windows: int = 384
+    teacher_windows: int = 2
+    held_out: int = 20
+    stages: tuple[Stage, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, with the key that says what kind of recipe it is."""
+        return {"kind": "slim"} | asdict(self) | {"stages": [asdict(stage) for stage in self.stages]}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> SlimRecipe:
+        """Raises ``UsageError``."""
+        values = {name: value for name, value in values.items() if name != "kind"}
+        _known("slimming", values, {field.name for field in fields(cls)})
+        stages = tuple(Stage.from_json(stage) for stage in values.get("stages", ()))
+        if not stages or not values.get("name"):
+            raise UsageError("A slimming needs a name and a stage", "Give both.")
+        recipe = cls(**(values | {"stages": stages}))
+        if recipe.windows < 2 or recipe.held_out < 2 or recipe.teacher_windows < 1:
+            raise UsageError(
+                "A slimming looks at two windows, asks the teacher about one, and keeps away half the speakers at most",
+                "Correct windows, teacher_windows or held_out.",
+            )
+        return recipe
+
+
+def _known(what: str, values: dict[str, Any], known: set[str]) -> None:
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise UsageError(f"A {what} has no {unknown[0]!r}", f"It knows {', '.join(sorted(known))}.")

@@ -1,0 +1,126 @@
+"""``earmark train RECIPE``: makes a network as a recipe says.
+
+Takes arguments, gives an exit code; progress goes to standard error, the report to standard output. Must hold: every
+kind of recipe is one row of ``KINDS``; nothing heavy is imported before the arguments are understood; the same command
+goes on where an interrupted one stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from edge.errors import EXIT_INTERRUPTED, EXIT_OK, EarmarkError, ExtraMissingError, UsageError
+
+Say = Callable[[str], None]
+
+RECIPES: Final = Path(__file__).resolve().parent / "recipes"
+
+EXAMPLES: Final = """examples:
+  earmark data prepare --speech ~/speech --cache ~/features --views 2
+  earmark train slim-450 --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out slim
+  earmark train ./mine.json --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out mine
+  earmark convert campplus --checkpoint slim/weights.npz --recipe RECIPE --speech ~/speech --out slim-bundle
+
+--cache is a folder that `earmark data prepare` made; it may be given again. OUT then holds weights.npz, report.json,
+and per stage the effective recipe, a log.csv and, while it lasts, a checkpoint.
+"""
+
+
+def _slim(raw: dict[str, Any], args: argparse.Namespace, say: Say) -> dict[str, Any]:
+    from training.data.choices import features_of
+    from training.data.store import Store
+    from training.slim.recipe import SlimRecipe
+    from training.slim.run import Slimming
+    from training.teachers.checkpoint import read_checkpoint
+
+    recipe = SlimRecipe.from_json(raw)
+    if args.teacher is None:
+        raise UsageError("Slimming needs the network that is slimmed", "Give its checkpoint with --teacher.")
+    spec, store = features_of(recipe.features), Store(args.cache)
+    weights = {name: value for name, value in read_checkpoint(args.teacher).items() if value.ndim}
+    return Slimming(recipe, weights, store, spec, args.out).run(say)
+
+
+KINDS: Final[dict[str, Callable[[dict[str, Any], argparse.Namespace, Say], dict[str, Any]]]] = {"slim": _slim}
+"""What a recipe's ``kind`` stands for."""
+
+
+def recipe_path(name: str) -> Path:
+    """A shipped recipe by its name, or a file. Raises ``UsageError`` naming what there is."""
+    path = Path(name)
+    if path.suffix == ".json" or "/" in name:
+        return path
+    shipped = RECIPES / f"{name}.json"
+    if not shipped.exists():
+        raise UsageError(f"There is no recipe {name!r}", f"There are {', '.join(shipped_recipes())}; or name a file.")
+    return shipped
+
+
+def shipped_recipes() -> tuple[str, ...]:
+    """Names of the recipes that ``earmark train`` takes."""
+    found = []
+    for path in sorted(RECIPES.glob("*.json")):
+        if json.loads(path.read_text(encoding="utf-8")).get("kind") in KINDS:
+            found.append(path.stem)
+    return tuple(found)
+
+
+def train(argv: Sequence[str] | None = None) -> int:
+    """Run ``earmark train`` with the arguments after its name; gives the exit code."""
+    args = _parser().parse_args(argv)
+    begun = time.monotonic()
+
+    def say(line: str) -> None:
+        if not args.quiet:
+            print(f"[{time.monotonic() - begun:6.0f} s] {line}", file=sys.stderr, flush=True)
+
+    try:
+        kind, raw = _read(recipe_path(args.recipe))
+        if find_spec("keras") is None:
+            raise ExtraMissingError("Training needs Keras, which is not installed", "pip install 'earmark[train]'")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        report = KINDS[kind](raw, args, say)
+    except EarmarkError as error:
+        print(f"earmark: {error.sentence()}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("earmark: stopped; the same command goes on from the last checkpoint.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    print(json.dumps(report, indent=2) if args.json else f"{args.out / 'weights.npz'}: {report['stages'][-1]}")
+    return EXIT_OK
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"The recipe {path} cannot be read ({error})", "Give a JSON file.") from error
+    kind = raw.get("kind") if isinstance(raw, dict) else None
+    if kind not in KINDS:
+        raise UsageError(f"The recipe {path} is of the kind {kind!r}", f"Known are {', '.join(KINDS)}.")
+    return kind, raw
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="earmark train",
+        description=f"Make a network as a recipe says. Shipped recipes: {', '.join(shipped_recipes())}.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("recipe", metavar="RECIPE", help="name of a shipped recipe, or a JSON file")
+    add("--cache", type=Path, action="append", required=True, metavar="DIR", help="prepared features; may be repeated")
+    add("--teacher", type=Path, metavar="FILE", help="checkpoint of the teacher, .pt or .npz")
+    add("--out", type=Path, required=True, metavar="DIR", help="where everything goes; an interrupted run goes on")
+    add("--json", action="store_true", help="print the report as JSON")
+    add("--quiet", action="store_true", help="the result only")
+    return parser
