@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -26,11 +27,12 @@ RECIPES: Final = Path(__file__).resolve().parent / "recipes"
 EXAMPLES: Final = """examples:
   earmark data prepare --speech ~/speech --cache ~/features --views 2
   earmark train slim-450 --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out slim
+  earmark train time-delay --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out tdnn
   earmark train ./mine.json --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out mine
   earmark convert campplus --checkpoint slim/weights.npz --recipe RECIPE --speech ~/speech --out slim-bundle
 
 --cache is a folder that `earmark data prepare` made; it may be given again. OUT then holds weights.npz, report.json,
-and per stage the effective recipe, a log.csv and, while it lasts, a checkpoint.
+and per stage the effective recipe, a log.csv and, while it lasts, a checkpoint. The same command goes on after Ctrl-C.
 """
 
 
@@ -39,17 +41,35 @@ def _slim(raw: dict[str, Any], args: argparse.Namespace, say: Say) -> dict[str, 
     from training.data.store import Store
     from training.slim.recipe import SlimRecipe
     from training.slim.run import Slimming
-    from training.teachers.checkpoint import read_checkpoint
 
     recipe = SlimRecipe.from_json(raw)
+    teacher = _teacher(args)
+    return Slimming(recipe, teacher, Store(args.cache), features_of(recipe.features), args.out).run(say)
+
+
+def _distil(raw: dict[str, Any], args: argparse.Namespace, say: Say) -> dict[str, Any]:
+    from training.data.choices import features_of
+    from training.data.store import Store
+    from training.distil.fresh import FreshRecipe, teach
+
+    recipe = FreshRecipe.from_json(raw)
+    teacher = _teacher(args)
+    return teach(recipe, teacher, Store(args.cache), features_of(recipe.features), out=args.out, say=say)
+
+
+def _teacher(args: argparse.Namespace) -> dict[str, Any]:
+    from training.teachers.checkpoint import read_checkpoint
+
     if args.teacher is None:
-        raise UsageError("Slimming needs the network that is slimmed", "Give its checkpoint with --teacher.")
-    spec, store = features_of(recipe.features), Store(args.cache)
-    weights = {name: value for name, value in read_checkpoint(args.teacher).items() if value.ndim}
-    return Slimming(recipe, weights, store, spec, args.out).run(say)
+        raise UsageError("This recipe needs a network to learn from", "Give its checkpoint with --teacher.")
+    # Scalars count batches in the original training, and nothing else.
+    return {name: value for name, value in read_checkpoint(args.teacher).items() if value.ndim}
 
 
-KINDS: Final[dict[str, Callable[[dict[str, Any], argparse.Namespace, Say], dict[str, Any]]]] = {"slim": _slim}
+KINDS: Final[dict[str, Callable[[dict[str, Any], argparse.Namespace, Say], dict[str, Any]]]] = {
+    "slim": _slim,
+    "distil": _distil,
+}
 """What a recipe's ``kind`` stands for."""
 
 
@@ -87,7 +107,9 @@ def train(argv: Sequence[str] | None = None) -> int:
         if find_spec("keras") is None:
             raise ExtraMissingError("Training needs Keras, which is not installed", "pip install 'earmark[train]'")
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        report = KINDS[kind](raw, args, say)
+        args.out.mkdir(parents=True, exist_ok=True)
+        report = KINDS[kind](raw, args, say) | {"seconds": round(time.monotonic() - begun), "machine": _machine()}
+        (args.out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     except EarmarkError as error:
         print(f"earmark: {error.sentence()}", file=sys.stderr)
         return error.exit_code
@@ -96,6 +118,17 @@ def train(argv: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     print(json.dumps(report, indent=2) if args.json else f"{args.out / 'weights.npz'}: {report['stages'][-1]}")
     return EXIT_OK
+
+
+def _machine() -> dict[str, Any]:
+    import keras
+
+    return {
+        "keras": f"{keras.__version__} on {keras.backend.backend()}",
+        "python": platform.python_version(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+    }
 
 
 def _read(path: Path) -> tuple[str, dict[str, Any]]:

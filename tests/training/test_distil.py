@@ -21,6 +21,7 @@ from training.distil.losses import embedding_loss, frame_loss, margin_softmax, p
 from training.distil.recipe import DistilRecipe, Losses
 from training.distil.run import Distillation, Lessons, learning_rate
 from training.distil.targets import digest_of, starts, targets
+from training.models.architecture import Campp
 from training.models.campp import embedder
 
 pytestmark = pytest.mark.training
@@ -155,7 +156,9 @@ def losses(folder):
 
 def test_a_student_learns_and_an_interrupted_one_ends_the_same(lessons, tmp_path):
     told = []
-    whole = Distillation(RECIPE, tiny_weights(1), lessons, tmp_path / "whole").run(told.append, lambda model: "judged")
+    whole = Distillation(RECIPE, Campp(tiny_weights(1)), lessons, tmp_path / "whole").run(
+        told.append, lambda model: "judged"
+    )
     assert losses(tmp_path / "whole")[-1] < losses(tmp_path / "whole")[0]
     assert sum("judged" in line for line in told) == 3
     assert not (tmp_path / "whole" / "checkpoint.npz").exists()
@@ -168,9 +171,9 @@ def test_a_student_learns_and_an_interrupted_one_ends_the_same(lessons, tmp_path
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Distillation(RECIPE, tiny_weights(1), lessons, tmp_path / "cut").run(killer)
+        Distillation(RECIPE, Campp(tiny_weights(1)), lessons, tmp_path / "cut").run(killer)
     resumed = []
-    again = Distillation(RECIPE, tiny_weights(1), lessons, tmp_path / "cut").run(resumed.append)
+    again = Distillation(RECIPE, Campp(tiny_weights(1)), lessons, tmp_path / "cut").run(resumed.append)
     assert resumed[0] == "going on after step 15"
     for name, value in whole.items():
         np.testing.assert_allclose(again[name], value, atol=1e-4, err_msg=name)

@@ -14,7 +14,10 @@ from tests.training.data.toys import ToySource, corpus
 from training.data.plan import make_plan
 from training.data.prepare import prepare
 from training.data.store import Store
+from training.distil.fresh import FreshRecipe
 from training.distil.split import learn_and_judge
+from training.models.count import count
+from training.models.families import family
 from training.slim.channels import groups
 from training.slim.cost import cost
 from training.slim.recipe import SlimRecipe
@@ -74,6 +77,19 @@ def test_a_network_is_slimmed_in_stages_and_a_second_run_has_nothing_to_do(place
     assert "step" not in capsys.readouterr().err
 
 
+def test_a_network_that_begins_at_random_learns_from_the_same_teacher(place, tmp_path, capsys):
+    small = {"family": "time_delay", "channels": 8, "kernels": [3, 3], "second_stride": 1, "features": 8}
+    distil = recipe(place / "spec.json")["stages"][0]["distil"]
+    plan = {"kind": "distil", "name": "fresh", "features": str(place / "spec.json"), "held_out": 3}
+    (tmp_path / "fresh.json").write_text(json.dumps(plan | {"architecture": small, "distil": distil}))
+    files = ("--cache", str(place / "features"), "--teacher", str(place / "teacher.npz"))
+    assert train([str(tmp_path / "fresh.json"), *files, "--out", str(tmp_path / "out"), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert FreshRecipe.from_json(report["recipe"]).architecture == family(small)
+    assert report["stages"][0]["macs_per_window"] == count(family(small).build(300, 16, 6)).macs
+    assert -1 <= report["stages"][0]["cosine_mean"] <= 1
+
+
 def test_who_judges_was_not_learnt_from(place):
     store = Store(place / "features")
     learning, judging = learn_and_judge(store, 3)
@@ -86,7 +102,9 @@ def test_who_judges_was_not_learnt_from(place):
 
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_shipped_recipes_can_be_read(name):
-    SlimRecipe.from_json(json.loads((RECIPES / f"{name}.json").read_text()))
+    raw = json.loads((RECIPES / f"{name}.json").read_text())
+    kind = {"slim": SlimRecipe, "distil": FreshRecipe}[raw["kind"]]
+    assert kind.from_json(kind.from_json(raw).to_json()) == kind.from_json(raw)
 
 
 @pytest.mark.parametrize(

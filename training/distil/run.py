@@ -28,9 +28,9 @@ from training.data.batches import Batch, Batches, Crops
 from training.data.store import Store
 from training.distil.recipe import DistilRecipe
 from training.distil.student import Student
-from training.models.campp import embedder, tensors
-from training.teachers.checkpoint import Weights, save_tensors
-from training.windows import fill
+from training.models.architecture import Architecture
+from training.teachers.checkpoint import save_tensors
+from training.windows import WINDOW_FRAMES, fill
 
 Say = Callable[[str], None]
 Judge = Callable[[keras.Model], str]
@@ -77,16 +77,16 @@ class Lessons:
 class Distillation:
     """One run in the folder ``out``; made anew after an interruption, it goes on."""
 
-    def __init__(self, recipe: DistilRecipe, start: Weights, lessons: Lessons, out: Path) -> None:
+    def __init__(self, recipe: DistilRecipe, architecture: Architecture, lessons: Lessons, out: Path) -> None:
         store, spec, rows, vectors = lessons.store, lessons.spec, lessons.rows, lessons.vectors
-        self.recipe, self.out, self._like = recipe, out, start
+        self.recipe, self.out, self._architecture = recipe, out, architecture
         self._row_place = np.full(len(store), -1)
         self._row_place[rows] = np.arange(len(rows))
         self._vectors = vectors
         keras.utils.set_random_seed(recipe.seed)
         crops = Crops(recipe.shortest, recipe.longest, 0.25)
         self._batches = Batches(store, spec, size=recipe.batch, seed=recipe.seed, crops=crops, rows=rows, last="drop")
-        self.network = embedder(start, recipe.window_frames)
+        self.network = architecture.build(recipe.window_frames)
         bank = vectors[np.random.default_rng(recipe.seed).permutation(len(vectors))[:_BANK]]
         self.student = Student(self.network, recipe.losses, bank, len(store.names["speaker"]))
         self.student.build((None, *self.network.inputs[0].shape[1:]))
@@ -154,10 +154,14 @@ class Distillation:
         variables = self.student.trainable_variables
         last = [np.array(variable) for variable in variables]
         self.optimiser.finalize_variable_values(variables)
-        found = tensors(self.network, self._like)
+        found = self._architecture.tensors(self.network)
         for variable, value in zip(variables, last, strict=True):
             variable.assign(value)
         return found
+
+    def _whole(self, found: dict[str, Float32]) -> keras.Model:
+        """The network for whole windows."""
+        return self._architecture.with_tensors(found).build(WINDOW_FRAMES)
 
     def _state(self) -> list[Any]:
         return [*self.student.variables, *self.optimiser.variables]
@@ -166,7 +170,7 @@ class Distillation:
         values = {f"v{place}": np.array(value) for place, value in enumerate(self._state())}
         save_tensors(self._checkpoint, {**values, "step": np.array(self.step)})
         if judge:
-            say(f"step {self.step}: {judge(embedder(self.averaged()))}")
+            say(f"step {self.step}: {judge(self._whole(self.averaged()))}")
 
     def _resume(self, say: Say) -> None:
         if not self._checkpoint.exists():
@@ -178,9 +182,9 @@ class Distillation:
         say(f"going on after step {self.step}")
 
     def _finish(self, say: Say, judge: Judge | None) -> dict[str, Float32]:
-        found = self.averaged() if self.recipe.average else tensors(self.network, self._like)
+        found = self.averaged() if self.recipe.average else self._architecture.tensors(self.network)
         save_tensors(self.out / "weights.npz", found)
         if judge:
-            say(f"end: {judge(embedder(found))}")
+            say(f"end: {judge(self._whole(found))}")
         self._checkpoint.unlink(missing_ok=True)
         return found

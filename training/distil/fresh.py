@@ -1,0 +1,75 @@
+"""Teaches a network that begins at random.
+
+Takes a ``FreshRecipe``, the teacher's tensors and a store. Gives the student's tensors in ``out`` and what there is to
+report. Must hold: the same command goes on where it was interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from edge.errors import UsageError
+from edge.records import FeatureSpec
+from training.data.store import Store
+from training.distil.classroom import Choices, Classroom
+from training.distil.recipe import DistilRecipe
+from training.distil.run import Distillation
+from training.distil.targets import WINDOW_FRAMES
+from training.models.architecture import Fresh
+from training.models.count import count
+from training.models.families import Family, family
+from training.teachers.checkpoint import Weights, read_checkpoint
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreshRecipe:
+    """``architecture``: the student. The rest as in ``training.slim.recipe.SlimRecipe``."""
+
+    name: str
+    architecture: Family
+    distil: DistilRecipe
+    features: str = "accurate"
+    seed: int = 1
+    teacher_windows: int = 2
+    held_out: int = 20
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, with the key that says what kind of recipe it is."""
+        plain = {name: getattr(self, name) for name in ("name", "features", "seed", "teacher_windows", "held_out")}
+        return {"kind": "distil", **plain, "architecture": self.architecture.to_json(), "distil": self.distil.to_json()}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> FreshRecipe:
+        """Raises ``UsageError``."""
+        values = {name: value for name, value in values.items() if name != "kind"}
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise UsageError(f"A distillation recipe has no {unknown[0]!r}", f"It knows {', '.join(sorted(known))}.")
+        missing = sorted({"name", "architecture", "distil"} - set(values))
+        if missing:
+            raise UsageError(f"A distillation recipe lacks {missing[0]!r}", "Add it.")
+        architecture, distil = family(values["architecture"]), DistilRecipe.from_json(values["distil"])
+        return cls(**(values | {"architecture": architecture, "distil": distil}))
+
+
+def teach(
+    recipe: FreshRecipe, teacher: Weights, store: Store, spec: FeatureSpec, *, out: Path, say: Say
+) -> dict[str, Any]:
+    """Train the student to the end."""
+    choices = Choices(seed=recipe.seed, held_out=recipe.held_out, teacher_windows=recipe.teacher_windows)
+    room = Classroom(teacher, store, spec, choices, folder=out / "teacher", say=say)
+    dimensions = room.lessons.vectors.shape[1]
+    student = Fresh(recipe.architecture, spec.coefficients, dimensions, recipe.seed)
+    found = out / "weights.npz"
+    if not found.exists():
+        Distillation(recipe.distil, student, room.lessons, out).run(say, room.judge)
+    network = student.with_tensors(read_checkpoint(found)).build(WINDOW_FRAMES)
+    costs = count(network)
+    stage = {"macs_per_window": costs.macs, "weights": costs.weights, **room.judgement(network)}
+    return {"recipe": recipe.to_json(), **room.describe(), "stages": [stage]}
