@@ -1,6 +1,6 @@
 """Who learns from whom, and who judges.
 
-Takes a teacher's tensors, a store and choices. Gives lessons (rows and what the teacher says about them) and a judgement
+Takes a teacher, a store and choices. Gives lessons (rows and what the teacher says about them) and a judgement
 of students on speakers that nobody learns from. Must hold: the speakers that judge are in no lesson; what the teacher
 said is kept on disk and reused.
 """
