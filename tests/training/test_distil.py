@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -17,12 +18,14 @@ from tests.training.data.toys import ToySource, corpus
 from training.data.plan import make_plan
 from training.data.prepare import prepare
 from training.data.store import Store
-from training.distil.losses import embedding_loss, frame_loss, margin_softmax, posterior_loss, relational_loss
+from training.distil.losses import as_many, embedding_loss, frame_loss, margin_softmax, posterior_loss, relational_loss
 from training.distil.recipe import DistilRecipe, Losses
 from training.distil.run import Distillation, Lessons, learning_rate
 from training.distil.targets import digest_of, starts, targets
-from training.models.architecture import Campp
+from training.models.architecture import Campp, Fresh
 from training.models.campp import embedder
+from training.models.families import TimeDelay
+from training.teachers.campp import campp_trunk
 
 pytestmark = pytest.mark.training
 
@@ -149,9 +152,9 @@ RECIPE = DistilRecipe(
 )  # fmt: skip
 
 
-def losses(folder):
+def losses(folder, part="embedding"):
     with (folder / "log.csv").open() as file:
-        return [float(row["embedding"]) for row in csv.DictReader(file)]
+        return [float(row[part]) for row in csv.DictReader(file)]
 
 
 def test_a_student_learns_and_an_interrupted_one_ends_the_same(lessons, tmp_path):
@@ -177,3 +180,27 @@ def test_a_student_learns_and_an_interrupted_one_ends_the_same(lessons, tmp_path
     assert resumed[0] == "going on after step 15"
     for name, value in whole.items():
         np.testing.assert_allclose(again[name], value, atol=1e-4, err_msg=name)
+
+
+def test_frame_features_are_learnt_behind_a_projection(lessons, tmp_path):
+    """The student is a fourth as fine in time, and has other channels."""
+    trunk = campp_trunk(tiny_weights(9), 100, None)
+    asked = []
+
+    def frames(windows):
+        asked.append(windows.shape)
+        return np.asarray(trunk(windows, training=False))
+
+    recipe = replace(RECIPE, losses=Losses(embedding=0.1, frames=1.0), steps=50, average=0.0)
+    student = Fresh(TimeDelay(channels=8, kernels=(3, 3), second_stride=1, features=8), 16, 6)
+    Distillation(recipe, student, replace(lessons, frames=frames), tmp_path).run(lambda line: None)
+    told = losses(tmp_path, "frames")
+    assert told[-1] < told[0]
+    assert set(asked) == {(8, 100, 16, 1)}
+    with pytest.raises(UsageError, match="frame features"):
+        Distillation(recipe, student, lessons, tmp_path)
+
+
+def test_finer_frames_are_averaged():
+    frames = np.arange(12, dtype=np.float32).reshape(1, 6, 2)
+    np.testing.assert_allclose(as_many(frames, 3)[0], [[1, 2], [5, 6], [9, 10]])

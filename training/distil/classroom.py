@@ -23,6 +23,7 @@ from training.distil.run import Lessons
 from training.distil.split import learn_and_judge
 from training.distil.targets import WINDOW_FRAMES, digest_of, targets
 from training.models.campp import embedder
+from training.teachers.campp import campp_trunk
 from training.teachers.checkpoint import Weights
 from training.windows import fill
 
@@ -54,6 +55,7 @@ class Classroom:
     def __init__(
         self, teacher: Weights, store: Store, spec: FeatureSpec, choices: Choices, *, folder: Path, say: Say
     ) -> None:
+        self._trunk: keras.Model | None = None
         self._store, self._spec, self._choices, self._folder = store, spec, choices, folder
         rng = np.random.default_rng(choices.seed)
         learning, judging = learn_and_judge(store, choices.held_out)
@@ -62,7 +64,8 @@ class Classroom:
         judges = rng.permutation(judging)[:_JUDGED]
         network = embedder(teacher, WINDOW_FRAMES)
         say("asking the teacher")
-        self.lessons = Lessons(store, spec, rows, self._ask(network, rows, say))
+        self._tensors = teacher
+        self.lessons = Lessons(store, spec, rows, self._ask(network, rows, say), self._frames)
         self._expected = self._ask(network, judges, say)
         self._shown = windows_of(store, spec, judges)[..., None]
 
@@ -71,6 +74,12 @@ class Classroom:
             self._store, self._spec, network.predict_on_batch, self._folder, name=self.teacher, rows=rows.tolist(),
             most=self._choices.teacher_windows, progress=lambda done, of: say(f"  clip {done}/{of}"),
         )  # fmt: skip
+
+    def _frames(self, windows: Float32) -> Float32:
+        """The teacher's frame features, for windows of whatever length the first have."""
+        if self._trunk is None:
+            self._trunk = campp_trunk(self._tensors, windows.shape[1], None)
+        return np.asarray(self._trunk.predict_on_batch(windows), np.float32)
 
     def cosines(self, network: keras.Model) -> Float32:
         """Of a student's embeddings of degraded windows to the teacher's of the clean ones, held-out speakers."""

@@ -32,6 +32,12 @@ def posterior_loss(student: Any, teacher: Any, bank: Any, temperature: float) ->
     return ops.mean(ops.sum(target * (log_target - log_found), axis=-1))
 
 
+def as_many(frames: Any, wanted: int) -> Any:
+    """Frame features (n, T, C) averaged to ``wanted`` frames, a divisor of T: students may be coarser in time."""
+    count, channels = frames.shape[1], frames.shape[2]
+    return ops.mean(ops.reshape(frames, (-1, wanted, count // wanted, channels)), axis=2)
+
+
 def frame_loss(student: Any, teacher: Any, variance: Any) -> Any:
     """Mean squared difference of frame features (n, T, C), each channel divided by its ``variance`` (C,)."""
     return ops.mean(ops.square(student - teacher) / variance)

@@ -21,8 +21,9 @@ class Losses:
     ``embedding``: 1 - cosine to the teacher's embedding. ``relational``: squared difference between the student's and
     the teacher's cosines among the batch (W. Park et al., "Relational Knowledge Distillation", CVPR 2019, with cosine
     as the relation). ``posterior``: divergence of the student's distribution over a bank of teacher embeddings from
-    the teacher's own (Kullback-Leibler, at ``temperature``). ``frames``: squared difference of frame features, divided
-    by the teacher's variance; wants a student with the teacher's frames and channels. ``margin``: additive angular
+    the teacher's own (Kullback-Leibler, at ``temperature``). ``frames``: squared difference between the teacher's frame
+    features of the clean window and a projection of the student's, divided by the teacher's variance (A. Romero et al.,
+    "FitNets", ICLR 2015); the teacher then runs along. ``margin``: additive angular
     margin softmax over labelled speakers (J. Deng et al., "ArcFace", CVPR 2019).
     """
 

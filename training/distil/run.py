@@ -21,13 +21,14 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from edge.errors import UsageError
 from edge.records import FeatureSpec, Float32
 from training.augment import AugmentRecipe
 from training.augment.spectral import mask
 from training.data.batches import Batch, Batches, Crops
 from training.data.store import Store
 from training.distil.recipe import DistilRecipe
-from training.distil.student import Student
+from training.distil.student import PARTS, Student
 from training.models.architecture import Architecture
 from training.teachers.checkpoint import save_tensors
 from training.windows import WINDOW_FRAMES, fill
@@ -39,9 +40,11 @@ Judge = Callable[[keras.Model], str]
 _BANK: Final = 1024
 """Teacher embeddings that posteriors are taken over."""
 _LOG_STEPS: Final = 25
+_LEAST_VARIANCE: Final = 1e-3
+"""A feature that hardly moves must not rule the loss."""
 _MASKING: Final = 31
 """Key of the random stream that places masks."""
-PARTS: Final = ("loss", "embedding", "relational", "posterior", "margin")
+COLUMNS: Final = ("loss", *PARTS)
 
 
 def learning_rate(recipe: DistilRecipe, step: int) -> float:
@@ -52,10 +55,15 @@ def learning_rate(recipe: DistilRecipe, step: int) -> float:
     return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, share))))
 
 
+def whole(crops: Float32, frames: int) -> Float32:
+    """Crops (n, length, bands) repeated to ``frames``, mean-free again: float32 (n, frames, bands)."""
+    filled = np.stack([fill(crop, frames) for crop in crops])
+    return np.asarray(filled - filled.mean(axis=1, keepdims=True), np.float32)
+
+
 def windows(batch: Batch, recipe: DistilRecipe, masks: AugmentRecipe) -> Float32:
-    """Crops repeated to whole windows, mean-free again, some with masks: float32 (n, frames, bands, 1)."""
-    filled = np.stack([fill(crop, recipe.window_frames) for crop in batch.inputs])
-    filled -= filled.mean(axis=1, keepdims=True)
+    """What the student hears, some of it with masks: float32 (n, frames, bands, 1)."""
+    filled = whole(batch.inputs, recipe.window_frames)
     rng = np.random.default_rng((recipe.seed, _MASKING, batch.epoch, batch.step))
     for place in np.flatnonzero(rng.random(len(filled)) < recipe.spec_augment):
         filled[place] = mask(filled[place], masks, rng)
@@ -65,13 +73,15 @@ def windows(batch: Batch, recipe: DistilRecipe, masks: AugmentRecipe) -> Float32
 @dataclass(frozen=True, slots=True, eq=False)
 class Lessons:
     """What is learnt from. ``spec``: the network's features. ``rows``: which rows of the store. ``vectors``: teacher
-    embeddings float32 (rows, dim) of exactly these (``training.distil.targets``).
+    embeddings float32 (rows, dim) of exactly these (``training.distil.targets``). ``frames``: the teacher's frame
+    features of clean windows, (n, frames, bands, 1) -> (n, T, C), for students that learn those too.
     """
 
     store: Store
     spec: FeatureSpec
     rows: npt.NDArray[np.int64]
     vectors: Float32
+    frames: Callable[[Float32], Float32] | None = None
 
 
 class Distillation:
@@ -85,10 +95,16 @@ class Distillation:
         self._vectors = vectors
         keras.utils.set_random_seed(recipe.seed)
         crops = Crops(recipe.shortest, recipe.longest, 0.25)
-        self._batches = Batches(store, spec, size=recipe.batch, seed=recipe.seed, crops=crops, rows=rows, last="drop")
+        self._frames = lessons.frames if recipe.losses.frames else None
+        if recipe.losses.frames and self._frames is None:
+            raise UsageError("Nobody gives the frame features that the recipe wants learnt", "Set losses.frames to 0.")
+        self._batches = Batches(
+            store, spec, size=recipe.batch, seed=recipe.seed, crops=crops, rows=rows, last="drop",
+            clean=self._frames is not None,
+        )  # fmt: skip
         self.network = architecture.build(recipe.window_frames)
         bank = vectors[np.random.default_rng(recipe.seed).permutation(len(vectors))[:_BANK]]
-        self.student = Student(self.network, recipe.losses, bank, len(store.names["speaker"]))
+        self.student = Student(self.network, recipe.losses, bank, len(store.names["speaker"]), self._variance())
         self.student.build((None, *self.network.inputs[0].shape[1:]))
         self.optimiser = keras.optimizers.AdamW(
             learning_rate=recipe.learning_rate,
@@ -115,20 +131,20 @@ class Distillation:
         with ThreadPoolExecutor(1) as ahead, (self.out / "log.csv").open("a", newline="") as file:
             log = csv.writer(file)
             if not first:
-                log.writerow(["step", "seconds", "learning_rate", *PARTS])
+                log.writerow(["step", "seconds", "learning_rate", *COLUMNS])
             for batch, x in self._ahead(ahead, masks):
                 self.optimiser.learning_rate = learning_rate(self.recipe, self.step)
-                y = (self._vectors[self._row_place[batch.rows]], batch.speakers)
+                y = (self._vectors[self._row_place[batch.rows]], batch.speakers, *self._taught(batch))
                 found = self.student.train_on_batch(x, y, return_dict=True)
                 self.step += 1
                 if self.step % _LOG_STEPS == 0 or self.step == self.recipe.steps:
                     seconds = time.monotonic() - begun
                     rate = float(self.optimiser.learning_rate)
-                    numbers = [float(found.get(part, 0.0)) for part in PARTS]
+                    numbers = [float(found.get(part, 0.0)) for part in COLUMNS]
                     log.writerow([self.step, round(seconds, 1), round(rate, 8), *(round(n, 5) for n in numbers)])
                     file.flush()
                     left = seconds / (self.step - first) * (self.recipe.steps - self.step)
-                    parts = " ".join(f"{name} {number:.4f}" for name, number in zip(PARTS, numbers, strict=True))
+                    parts = " ".join(f"{name} {number:.4f}" for name, number in zip(COLUMNS, numbers, strict=True))
                     say(f"step {self.step}/{self.recipe.steps}  {parts}  {left / 60:.0f} min left")
                     self.student.reset_metrics()
                 if self.step % self.recipe.checkpoint_steps == 0 and self.step < self.recipe.steps:
@@ -148,6 +164,17 @@ class Distillation:
         while self.step < self.recipe.steps:
             ready, waiting = waiting, pool.submit(make)
             yield ready.result()
+
+    def _taught(self, batch: Batch) -> tuple[Float32, ...]:
+        """The teacher's frame features of the clean partners, where they are learnt."""
+        if self._frames is None or batch.clean is None:
+            return ()
+        return (self._frames(whole(batch.clean, self.recipe.window_frames)[..., None]),)
+
+    def _variance(self) -> Float32 | None:
+        """How much each of the teacher's frame features moves, from the first batch."""
+        found = self._taught(self._batches.batch(0, 0))
+        return np.asarray(found[0].var(axis=(0, 1)) + _LEAST_VARIANCE, np.float32) if found else None
 
     def averaged(self) -> dict[str, Float32]:
         """The tensors with the moving averages of the weights, as they would be kept now."""
