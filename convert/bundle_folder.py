@@ -38,13 +38,18 @@ def npy(value: npt.NDArray[Any]) -> bytes:
     return stream.getvalue()
 
 
+def require_room(out: Path) -> None:
+    """Raise ``UsageError`` where ``out`` holds something else than a bundle, which is never replaced."""
+    if out.exists() and not (out / "card.json").is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} is there already and is no bundle", "Give --out a new folder")
+
+
 def write_bundle(out: Path, card: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
     """Write ``files`` and ``card.json`` (with ``files`` filled in) to ``out``, replacing a bundle that was there.
 
     Raises ``UsageError`` where ``out`` holds something else than a bundle, ``BundleError`` for an incomplete card.
     """
-    if out.exists() and not (out / "card.json").is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} is there already and is no bundle", "Give --out a new folder")
+    require_room(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         fresh = Path(folder) / "bundle"

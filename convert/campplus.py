@@ -1,8 +1,8 @@
 """From the CAM++ checkpoint to a bundle: the passes, in their order.
 
-Takes a checkpoint, a folder of speech and a ``Recipe``. Gives a bundle folder, and beside it the effective recipe and
-a report. Must hold: with the same recipe and speech the same int8 file comes out; nothing is written when parity
-fails.
+Takes a checkpoint (the original's, or one that ``earmark train`` made narrower), a folder of speech and a ``Recipe``.
+Gives a bundle folder, the other variants beside it where they are wanted, and a report. Must hold: with the same recipe
+and speech the same int8 file comes out; nothing is written when a measurement is worse than it may be.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from convert import cohort, parity, speech_head
-from convert.bundle_folder import npy, npz, write_bundle
+from convert import cohort, eer, parity, speech_head
+from convert.bundle_folder import npy, npz, require_room, write_bundle
 from convert.clips import load, read_clips
 from convert.compact import compact
-from convert.encoder import float_encoder, int8_encoder
+from convert.encoder import int8_encoder
 from convert.errors import ConversionError
-from convert.float_tflite import float_tflite
+from convert.float_tflite import dynamic_tflite, float_tflite
 from convert.graph import Float32, Graph
 from convert.keras_graph import from_keras
+from convert.measure import Wishes, measure, write_variants
 from convert.observe import channel_peaks
 from convert.passes.context import chunked_context
 from convert.passes.equalise import equalise
@@ -33,6 +34,7 @@ from convert.passes.preactivation import depthwise_preactivations
 from convert.quantise import quantise
 from convert.ranges import activation_ranges, best_range, extremes
 from convert.recipe import Recipe
+from convert.variants import Converted, Variant
 from convert.windows import WINDOW_FRAMES, window
 from training.corpus import read_manifest
 from training.teachers.campp import Head, campp_head, campp_trunk
@@ -48,12 +50,29 @@ COHORT_FILE = "cohort.npy"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trunk:
-    """The converted network: float and int8 file, and the head that fits the equalised frame features."""
+    """The converted network: float and int8 file, and the head that fits the equalised frame features.
+
+    ``dynamic_model``: None where it was not asked for.
+    """
 
     float_model: bytes
     int8_model: bytes
     kernel: Float32
     bias: Float32
+    dynamic_model: bytes | None = None
+
+    def files(self, recipe: Recipe) -> dict[Variant, Converted]:
+        """Every variant there is, the most precise first."""
+        models: dict[Variant, bytes | None] = {
+            "float32": self.float_model,
+            "dynamic": self.dynamic_model,
+            "int8": self.int8_model,
+        }
+        return {
+            name: Converted(name, model, self.kernel, self.bias, recipe.spec)
+            for name, model in models.items()
+            if model is not None
+        }
 
 
 def _every(say: Say, what: str, step: int = 25) -> Callable[[int, int], None]:
@@ -84,8 +103,10 @@ def prepare(graph: Graph) -> Graph:
     return chunked_context(depthwise_preactivations(fold(graph)))
 
 
-def convert_trunk(graph: Graph, head: Head, windows: Float32, recipe: Recipe, say: Say) -> Trunk:
-    """Rewrite, equalise, observe and quantise a trunk.
+def convert_trunk(  # noqa: PLR0917 - what is converted, with what, and how
+    graph: Graph, head: Head, windows: Float32, recipe: Recipe, say: Say, dynamic: bool = False
+) -> Trunk:
+    """Rewrite, equalise, observe and quantise a trunk. ``dynamic``: make the file with int8 weights alone too.
 
     Every second window shows the channels and the others the ranges: all windows for both take twice as long and gain
     nothing that could be measured.
@@ -104,15 +125,22 @@ def convert_trunk(graph: Graph, head: Head, windows: Float32, recipe: Recipe, sa
     ranges = activation_ranges(model, windows[1::2], _every(say, "window"), choose)
     say("quantising")
     small = compact(quantise(model, ranges))
+    light = None
+    if dynamic:
+        say("writing the dynamic-range file")
+        light = compact(dynamic_tflite(graph))
     kernel = (head.kernel * np.concatenate([factors, factors])[:, None]).astype(np.float32)
-    return Trunk(model, small, kernel, head.bias)
+    return Trunk(model, small, kernel, head.bias, light)
 
 
 def _teacher(recipe: Recipe, checkpoint: Path) -> tuple[Graph, Head]:
     weights = read_checkpoint(checkpoint)
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     if recipe.checkpoint_sha256 not in ("", digest):
-        raise ConversionError(f"{checkpoint} is not the checkpoint that the recipe pins", "Fetch the one it names")
+        raise ConversionError(
+            f"{checkpoint} is not the checkpoint that the recipe pins",
+            "Fetch the one it names, or give a recipe of your own: an empty checkpoint_sha256 takes any",
+        )
     return from_keras(campp_trunk(weights, WINDOW_FRAMES)), campp_head(weights)
 
 
@@ -125,27 +153,25 @@ class Sources:
     speech: Path
 
 
-def build(recipe: Recipe, sources: Sources, out: Path, say: Say) -> dict[str, Any]:
+def build(recipe: Recipe, sources: Sources, out: Path, say: Say, wishes: Wishes | None = None) -> dict[str, Any]:
     """Make the bundle in the folder ``out`` and return its report.
 
     Raises ``UsageError`` for files that cannot be used and
-    ``ConversionError`` where the int8 file is too far from the float one.
+    ``ConversionError`` where the int8 file is too far from the float one, or makes more errors than it may.
     """
+    wishes = wishes or Wishes()
     speech = sources.speech
+    require_room(out)
     recordings = read_manifest(speech)
+    material = eer.Material(eer.read_lists(wishes.trials, speech), wishes.trials, speech, wishes.cache)
     say("reading the checkpoint")
     graph, head = _teacher(recipe, sources.checkpoint)
     say("reading the calibration clips")
     windows, used = calibration_windows(recipe, sources.beside, speech)
-    trunk = convert_trunk(graph, head, windows, recipe, say)
-
-    say("comparing int8 with float")
+    trunk = convert_trunk(graph, head, windows, recipe, say, wishes.variants)
     utterances = parity.held_out_speech(speech, recordings, used, recipe.parity_utterances, recipe.seed)
-    reference = float_encoder(trunk.float_model, trunk.kernel, trunk.bias, recipe.spec)
-    reports = parity.measure(reference, trunk.int8_model, (trunk.kernel, trunk.bias), recipe.spec, utterances)
-    for report in reports:
-        say(f"  {report.runtime}: cosine mean {report.cosine_mean:.4f}, min {report.cosine_min:.4f}")
-    parity.check(reports)
+    variants = trunk.files(recipe)
+    measured = measure(variants, utterances, material, wishes, say)
 
     encoder = int8_encoder(trunk.int8_model, trunk.kernel, trunk.bias, recipe.spec, "auto")
     say("teaching the speech head")
@@ -159,15 +185,15 @@ def build(recipe: Recipe, sources: Sources, out: Path, say: Say) -> dict[str, An
         "speech_bias": np.array(heard.bias, np.float32),
     }
     files = {ENCODER_FILE: trunk.int8_model, HEAD_FILE: npz(arrays), COHORT_FILE: npy(others)}
-    summary = {
+    write_bundle(out, _card(recipe, sources.beside, len(others), trunk), files)
+    return {
         "recipe": recipe.to_json(),
-        "parity": [report.to_json() for report in reports],
+        **measured,
         "speech_head": heard.report,
         "bytes": {name: len(data) for name, data in files.items()},
         "cohort_speakers": len(others),
+        "variants": write_variants(out, variants) if wishes.variants else [],
     }
-    write_bundle(out, _card(recipe, sources.beside, len(others), trunk), files)
-    return summary
 
 
 def _every_sound(say: Say) -> Callable[[int, str], None]:

@@ -13,24 +13,45 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
+from convert.limits import MAX_EER_LOSS
 from convert.recipe import RECIPES, read_recipe
 from edge.errors import EXIT_OK, EarmarkError, ExtraMissingError, UsageError
+
+EXAMPLES: Final = """examples:
+  earmark convert campplus --checkpoint campplus.pt --speech ~/speech --out accurate
+  earmark convert campplus --checkpoint slim/weights.npz --recipe slim.json --speech ~/speech --out slim
+  earmark convert campplus --checkpoint campplus.pt --speech ~/speech --out accurate --variants --trials ~/trials/*.tsv
+
+Nothing is written when the int8 file is worse than it may be: a mean cosine to float below 0.98, more than
+--max-eer-loss points of EER above float on any trial list, or the runtimes more than 0.1 points apart.
+"""
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="earmark convert",
         description="Turn a trained speaker encoder into an int8 bundle, with a report of what that cost.",
-        epilog="Example:\n  earmark convert campplus --checkpoint campplus.pt --speech ~/speech --out accurate",
+        epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("teacher", choices=["campplus"], help="which network: campplus = CAM++ of 3D-Speaker")
-    add("--checkpoint", type=Path, required=True, help="its weights, a .pt file")
+    add("--checkpoint", type=Path, required=True, help="its weights: a .pt file, or a .npz of `earmark train`")
     add("--speech", type=Path, required=True, help="folder of recordings with a manifest.tsv")
     add("--out", type=Path, required=True, help="folder of the bundle; a bundle there is replaced")
     add("--recipe", type=Path, default=None, help="JSON file with every choice (default: the shipped one)")
+    add("--variants", action="store_true", help="write the float32 and the dynamic-range file beside the bundle too")
+    add("--trials", type=Path, nargs="+", default=[], metavar="LIST", help="trial lists (.tsv) to compare errors on")
+    add(
+        "--max-eer-loss",
+        type=float,
+        default=MAX_EER_LOSS,
+        metavar="POINTS",
+        help="what int8 may lose on any list (%(default)s)",
+    )
+    add("--cache", type=Path, default=None, metavar="DIR", help="keep embeddings of the trial lists here")
     add("--report", type=Path, default=None, help="where the report goes (default: OUT.report.json)")
     add("--json", action="store_true", help="print the report as JSON")
     return parser
@@ -55,26 +76,18 @@ def convert(argv: list[str]) -> int:
             )
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         from convert.campplus import Sources, build
+        from convert.measure import Wishes
 
-        report = build(recipe, Sources(path.parent, arguments.checkpoint, arguments.speech), arguments.out, say)
+        sources = Sources(path.parent, arguments.checkpoint, arguments.speech)
+        wishes = Wishes(arguments.variants, tuple(arguments.trials), arguments.max_eer_loss, arguments.cache)
+        report = build(recipe, sources, arguments.out, say, wishes)
+        tables = "\n\n".join(report.pop("tables"))
         text = json.dumps(report, indent=2, ensure_ascii=False)
         target = arguments.report or arguments.out.with_name(f"{arguments.out.name}.report.json")
         target.write_text(text + "\n", encoding="utf-8")
         say(f"wrote {arguments.out} and {target}")
-        print(text if arguments.json else _summary(report))
+        print(text if arguments.json else tables)
     except EarmarkError as error:
         print(f"earmark convert: {error.sentence()}", file=sys.stderr)
         return error.exit_code
     return EXIT_OK
-
-
-def _summary(report: dict[str, object]) -> str:
-    lines = [f"{'runtime':28s} utterances  cosine mean   p5      min     CPU-ms/s"]
-    parity = report["parity"]
-    assert isinstance(parity, list)
-    for row in parity:
-        lines.append(
-            f"{row['runtime']:28s} {row['utterances']:10d}  {row['cosine_mean']:11.4f}  {row['cosine_p5']:.4f}  "
-            f"{row['cosine_min']:.4f}  {row['cpu_ms_per_s']:7.2f}"
-        )
-    return "\n".join(lines)

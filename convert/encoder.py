@@ -12,12 +12,12 @@ from collections.abc import Callable
 import numpy as np
 
 from convert.graph import Float32
-from convert.interpreter import float_interpreter
+from convert.interpreter import Kind, float_interpreter
 from convert.windows import WINDOW_FRAMES
 from edge.bundle.embedding import EmbeddingStream, Machinery
 from edge.bundle.heads import Head, pool
 from edge.features import FrontEnd
-from edge.records import FeatureSpec
+from edge.records import Embedding, FeatureSpec
 from edge.runtime import Network, Preference
 
 Trunk = Callable[[Float32], Float32]
@@ -25,13 +25,19 @@ Trunk = Callable[[Float32], Float32]
 
 
 class Encoder:
-    """Embeds utterances with ``trunk`` and ``kernel`` (2C, dim), ``bias`` (dim,). Not for several threads at once."""
+    """Embeds utterances with ``trunk`` and ``kernel`` (2C, dim), ``bias`` (dim,). Not for several threads at once.
 
-    def __init__(self, trunk: Trunk, kernel: Float32, bias: Float32, spec: FeatureSpec) -> None:
+    ``encoder``: what its embeddings are bound to, and cached under (as in ``training.embeddings``).
+    """
+
+    def __init__(
+        self, trunk: Trunk, kernel: Float32, bias: Float32, spec: FeatureSpec, encoder: str = "unnamed"
+    ) -> None:
+        self.encoder = encoder
         self._trunk = trunk
         self._pooled: list[Float32] = []
         self._machinery = Machinery(
-            encoder="unnamed",
+            encoder=encoder,
             front_end=FrontEnd(spec),
             frames_of=self._frames,
             fixed=True,
@@ -45,12 +51,16 @@ class Encoder:
         self._pooled.append(pool(frames))
         return frames
 
-    def embed(self, samples: Float32) -> Float32:
-        """Unit-norm embedding (dim,) of an utterance, float32 mono 16 kHz, half a second or more."""
+    def analyse(self, samples: Float32) -> Embedding:
+        """The embedding of an utterance, float32 mono 16 kHz, half a second or more, as a bundle gives it."""
         self._pooled.clear()
         stream = EmbeddingStream(self._machinery)
         stream.push(samples)
-        return stream.finish().vector
+        return stream.finish()
+
+    def embed(self, samples: Float32) -> Float32:
+        """Its unit-norm vector (dim,) alone."""
+        return self.analyse(samples).vector
 
     def statistics(self, samples: Float32) -> list[Float32]:
         """Pooled mean and deviation (2C,) of every window of an utterance."""
@@ -58,7 +68,9 @@ class Encoder:
         return list(self._pooled)
 
 
-def int8_encoder(model: bytes, kernel: Float32, bias: Float32, spec: FeatureSpec, prefer: Preference) -> Encoder:
+def int8_encoder(  # noqa: PLR0917 - the five parts of an encoder, and its name
+    model: bytes, kernel: Float32, bias: Float32, spec: FeatureSpec, prefer: Preference, encoder: str = "unnamed"
+) -> Encoder:
     """An encoder that runs an int8 file through the edge's runtime."""
     network = Network(model, prefer=prefer)
 
@@ -66,12 +78,16 @@ def int8_encoder(model: bytes, kernel: Float32, bias: Float32, spec: FeatureSpec
         result = network(window)
         return result.reshape(result.shape[-2:])
 
-    return Encoder(trunk, kernel, bias, spec)
+    return Encoder(trunk, kernel, bias, spec, encoder)
 
 
-def float_encoder(model: bytes, kernel: Float32, bias: Float32, spec: FeatureSpec) -> Encoder:
-    """The same around the float file: what the int8 file is compared with."""
-    interpreter = float_interpreter(model)
+def float_encoder(  # noqa: PLR0917 - as above
+    model: bytes, kernel: Float32, bias: Float32, spec: FeatureSpec, kind: Kind = "litert", encoder: str = "unnamed"
+) -> Encoder:
+    """The same around a file with float input and output, which the edge's runtime refuses: what the int8 file is
+    compared with.
+    """
+    interpreter = float_interpreter(model, kind=kind)
     entry, exit_ = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
 
     def trunk(window: Float32) -> Float32:
@@ -79,4 +95,4 @@ def float_encoder(model: bytes, kernel: Float32, bias: Float32, spec: FeatureSpe
         interpreter.invoke()
         return np.asarray(interpreter.get_tensor(exit_)[0], np.float32)
 
-    return Encoder(trunk, kernel, bias, spec)
+    return Encoder(trunk, kernel, bias, spec, encoder)

@@ -1,25 +1,31 @@
 """An interpreter for float ``.tflite`` files, with all inner tensors readable where that is asked for.
 
-Takes the bytes of a file. Gives LiteRT's interpreter, loaded by ``edge.runtime`` like every other. Must hold: not
-tflite-runtime, which fails in a process that has loaded TensorFlow.
+Takes the bytes of a file. Gives LiteRT's interpreter, or tflite-runtime's, loaded by ``edge.runtime`` like every other.
+Must hold: one thread. Why not ``edge.runtime.Network``: the edge runs full int8 and refuses everything else.
+tflite-runtime fails in a process that has loaded TensorFlow: see ``convert.alone``.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from edge.errors import ExtraMissingError
 from edge.runtime import installed
 
+Kind = Literal["litert", "tflite"]
 
-def float_interpreter(model: bytes, *, keep_all: bool = False) -> Any:
+_LINES = {"litert": 'pip install "ai-edge-litert>=2.1"', "tflite": 'pip install tflite-runtime==2.14.0 "numpy<2"'}
+
+
+def float_interpreter(model: bytes, *, kind: Kind = "litert", keep_all: bool = False) -> Any:
     """An allocated interpreter with one thread. ``keep_all``: plain kernels, and every tensor can be read.
 
-    Raises ``ExtraMissingError`` where LiteRT is not installed.
+    Raises ``ExtraMissingError`` where that interpreter cannot be loaded.
     """
-    engines = [engine for engine in installed() if engine.kind == "litert"]
+    engines = [engine for engine in installed() if engine.kind == kind]
     if not engines:
-        raise ExtraMissingError("Converting needs LiteRT, which is not installed", 'pip install "ai-edge-litert>=2.1"')
+        name = "LiteRT" if kind == "litert" else "tflite-runtime"
+        raise ExtraMissingError(f"This step needs {name}, which cannot be loaded here", _LINES[kind])
     module = engines[0].module
     kernels = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES if keep_all else module.OpResolverType.AUTO
     interpreter = module.Interpreter(

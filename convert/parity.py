@@ -1,100 +1,123 @@
-"""What int8 costs: the same utterances through the float and the int8 file.
+"""What a conversion costs: the same utterances through the float file and its variants.
 
-Takes two ``Encoder`` factories and utterances. Gives cosines, size and CPU time for a report. Must hold: the
-utterances come from recordings that calibration didn't see; CPU time is that of this process (user and system), not
-wall clock.
+Takes a reference ``Encoder``, converted files and utterances. Gives cosines, size and CPU time for a report. Must hold:
+the utterances come from recordings that calibration didn't see; CPU time is that of a process that does nothing else
+(user and system), not wall clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from convert.alone import embed_alone
+from convert.alone import Runtime, embed_alone
 from convert.clips import read_speech
 from convert.encoder import Encoder
 from convert.errors import ConversionError
 from convert.graph import Float32
-from edge.records import SAMPLE_RATE, FeatureSpec
-from edge.runtime import installed
+from convert.limits import LEAST_MEAN_COSINE
+from convert.variants import Converted, Variant
+from edge.records import SAMPLE_RATE
 from training.corpus import Recording
-
-LEAST_MEAN_COSINE: Final = 0.98
-"""Below this the conversion counts as failed."""
+from training.report.tables import layout
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """Cosines between float and int8 embeddings, one per utterance, summed up. ``cpu_ms_per_s``: network alone."""
+    """One file on one runtime. ``cosines``: of its embeddings to the float ones, one per utterance.
+    ``cpu_ms_per_s``: network alone, per second of audio.
+    """
 
+    variant: Variant
     runtime: str
-    utterances: int
-    cosine_mean: float
-    cosine_p5: float
-    cosine_min: float
+    megabytes: float
     cpu_ms_per_s: float
+    cosines: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean cosine."""
+        return float(np.mean(self.cosines))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for the report."""
-        return asdict(self)
+        """Plain values for the report, with the cosines summed up first."""
+        return {
+            "variant": self.variant,
+            "runtime": self.runtime,
+            "megabytes": round(self.megabytes, 3),
+            "cpu_ms_per_s": round(self.cpu_ms_per_s, 2),
+            "utterances": len(self.cosines),
+            "cosine_mean": round(self.mean, 5),
+            "cosine_p5": round(float(np.quantile(self.cosines, 0.05)), 5),
+            "cosine_min": round(min(self.cosines), 5),
+            "cosines": [round(value, 5) for value in self.cosines],
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOut:
+    """An utterance. ``path``: of its recording in the corpus. ``samples`` float32 (n,)."""
+
+    path: str
+    samples: Float32
 
 
 def held_out_speech(
     folder: Path, recordings: Sequence[Recording], used: set[str], count: int, seed: int
-) -> list[Float32]:
+) -> list[HeldOut]:
     """Utterances of at most 6 seconds from ``train`` recordings that are not in ``used``, evenly over the sets.
 
     Raises ``ConversionError`` where ``used`` leaves none.
     """
     rng = np.random.default_rng((seed, 3))
     sets = sorted({r.set for r in recordings if r.split == "train"})
-    found: list[Float32] = []
+    found: list[HeldOut] = []
     for name in sets:
         pool = [r for r in recordings if r.split == "train" and r.set == name and r.seconds >= 0.5]
         pool = [r for r in pool if r.path not in used]
         for index in rng.permutation(len(pool))[: -(-count // len(sets))]:
-            found.append(read_speech(folder / pool[int(index)].path)[: 6 * SAMPLE_RATE])
+            path = pool[int(index)].path
+            found.append(HeldOut(path, read_speech(folder / path)[: 6 * SAMPLE_RATE]))
     if not found:
         raise ConversionError("No training recording is left to compare int8 with float on", "Calibrate on fewer clips")
     return found
 
 
 def measure(
-    reference: Encoder,
-    model: bytes,
-    head: tuple[Float32, Float32],
-    spec: FeatureSpec,
-    utterances: Sequence[Float32],
+    reference: Encoder, files: Sequence[Converted], runtimes: Sequence[Runtime], utterances: Sequence[HeldOut]
 ) -> list[Parity]:
-    """One ``Parity`` for every runtime installed. ``head``: kernel and bias for the frame features of both files."""
-    expected = np.stack([reference.embed(samples) for samples in utterances])
+    """Every file on every runtime, against the embeddings of ``reference``."""
+    samples = [one.samples for one in utterances]
+    expected = np.stack([reference.embed(one) for one in samples])
     reports = []
-    for engine in installed():
-        embeddings, cpu = embed_alone(model, head, spec, engine.kind, utterances)
-        cosines = (embeddings * expected).sum(axis=1)
-        reports.append(
-            Parity(
-                runtime=engine.name,
-                utterances=len(cosines),
-                cosine_mean=round(float(cosines.mean()), 5),
-                cosine_p5=round(float(np.quantile(cosines, 0.05)), 5),
-                cosine_min=round(float(cosines.min()), 5),
-                cpu_ms_per_s=round(cpu, 2),
-            )
-        )
+    for file in files:
+        for runtime in runtimes:
+            embeddings, cpu = embed_alone(file, runtime, samples)
+            cosines = tuple(float(value) for value in (embeddings * expected).sum(axis=1))
+            reports.append(Parity(file.variant, runtime.name, len(file.model) / 1e6, cpu, cosines))
     return reports
 
 
 def check(reports: Sequence[Parity]) -> None:
-    """Raise ``ConversionError`` where a runtime's int8 embeddings are too far from the float ones."""
+    """Raise ``ConversionError`` where a file's embeddings are too far from the float ones."""
     for report in reports:
-        if not report.cosine_mean >= LEAST_MEAN_COSINE:
+        if not report.mean >= LEAST_MEAN_COSINE:
             raise ConversionError(
-                f"The int8 file lost too much on {report.runtime}: mean cosine to float {report.cosine_mean:.4f}, "
-                f"at least {LEAST_MEAN_COSINE} is needed",
-                "Look at parity.json, and at the calibration clips first",
+                f"The {report.variant} file lost too much on {report.runtime}: mean cosine to float "
+                f"{report.mean:.4f}, at least {LEAST_MEAN_COSINE} is needed",
+                "Look at the calibration clips first",
             )
+
+
+def table(reports: Sequence[Parity]) -> str:
+    """Lay the measurements out for people."""
+    rows = [["variant", "runtime", "MB", "cosine mean", "p5", "min", "CPU-ms/s"]]
+    for one in reports:
+        found = one.to_json()
+        cosines = [f"{found[name]:.4f}" for name in ("cosine_mean", "cosine_p5", "cosine_min")]
+        rows.append([one.variant, one.runtime, f"{one.megabytes:.2f}", *cosines, f"{one.cpu_ms_per_s:.2f}"])
+    return layout(rows, left=2)

@@ -9,24 +9,28 @@ import numpy as np
 import pytest
 
 import edge
-from convert import commands
+from convert import campplus, commands
 from convert.bundle_folder import npz, write_bundle
 from convert.clips import draw, write_clips
 from convert.recipe import RECIPES, read_recipe
+from convert.variants import VARIANTS
 from edge.errors import BundleError, UsageError
 from tests.convert.tiny import tiny_weights, voice, write_checkpoint
 from tests.edge.small_bundles import card
 from training.corpus import read_manifest
+from training.teachers.checkpoint import save_tensors
 
 pytestmark = pytest.mark.training
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory, corpus):
-    """A folder with corpus, checkpoint, recipe, calibration list and card."""
+def place(tmp_path_factory, corpus, slim_weights):
+    """A folder with corpus, checkpoints, recipe, calibration list, card and trial list."""
     folder = tmp_path_factory.mktemp("convert")
     (folder / "speech").symlink_to(corpus)
     write_checkpoint(folder / "tiny.pt", tiny_weights())
+    save_tensors(folder / "slim.npz", slim_weights)
+    write_trials(folder / "voices.tsv")
     write_clips(folder / "clips.tsv", draw(corpus, read_manifest(corpus), 0, {"librispeech": 8, "asc": 8}))
     recipe = json.loads((RECIPES / "campplus.json").read_text()) | {
         "name": "tiny",
@@ -41,26 +45,64 @@ def place(tmp_path_factory, corpus):
     return folder
 
 
+def write_trials(path):
+    """Voices against most of themselves, and against hiss: nothing that a bit of rounding decides."""
+    voices = [f"dev/asc/s{person}/{take}.wav" for person in (8, 9) for take in (2, 3)]
+    rows = [("1", "s", voice, "s", f"{voice}@0+1.5", "") for voice in voices]
+    rows += [("0", "s", voice, "hiss", "noise/noise/hiss.wav", "") for voice in voices]
+    head = ("target", "enrol_speaker", "enrol", "test_speaker", "test", "noise")
+    path.write_text("".join("\t".join(row) + "\n" for row in (head, *rows)))
+
+
 def arguments(place, **changes):
     given = {"checkpoint": "tiny.pt", "speech": "speech", "out": "tiny", "recipe": "recipe.json"} | changes
     return ["campplus", *(text for name, value in given.items() for text in (f"--{name}", str(place / value)))]
 
 
-def test_one_command_makes_a_bundle_that_the_edge_opens(place, capsys, few_sounds):
-    assert commands.convert([*arguments(place), "--json"]) == 0
+def test_one_command_makes_a_bundle_of_a_slimmed_network_and_its_variants(place, capsys, few_sounds, engines):
+    given = arguments(place, checkpoint="slim.npz", out="slim", trials="voices.tsv")
+    assert commands.convert([*given, "--variants", "--json"]) == 0
     said = capsys.readouterr()
     report = json.loads(said.out)
-    assert report == json.loads((place / "tiny.report.json").read_text())
+    assert report == json.loads((place / "slim.report.json").read_text())
+    names = [engine.name for engine in engines]
+    rows = [(row["variant"], row["runtime"]) for row in report["parity"]]
+    assert rows == [(variant, name) for variant in VARIANTS for name in names]
     assert all(row["cosine_mean"] > 0.98 for row in report["parity"])
+    assert all(len(row["cosines"]) == len(report["parity_utterances"]) >= 6 for row in report["parity"])
+    assert report["parity"][0]["cosine_min"] > 0.9999
+    (scored,) = report["trials"]["lists"]
+    assert [rate["variant"] for rate in scored["rates"]] == ["float32", "dynamic", *["int8"] * len(names)]
+    assert (scored["list"], scored["trials"], scored["int8_loss"]) == ("voices", 8, 0)
+    for one in report["variants"]:
+        assert hashlib.sha256((place / one["file"]).read_bytes()).hexdigest() == one["sha256"]
+    assert [one["file"] for one in report["variants"]] == ["slim.float32.tflite", "slim.dynamic.tflite"]
     assert report["recipe"]["features"]["n_mels"] == 16
     assert "window 8/8" in said.err
-    bundle = edge.open_bundle(place / "tiny")
+    assert "runtimes apart" in said.err
+    bundle = edge.open_bundle(place / "slim")
     assert bundle.cohort.shape == (8, 6)
     for seed in range(3):
         heard = bundle.analyse(voice(seed, 2.5, 140.0))
         assert heard.vector.shape == (6,)
         assert 0 <= heard.speech_probability <= 1
     assert bundle.card["calibration"] == {}
+
+
+def test_nothing_is_written_when_int8_makes_more_errors_than_it_may(place, capsys, monkeypatch, trunk):
+    monkeypatch.setattr(campplus, "convert_trunk", lambda *_: trunk)
+    before = sorted(place.iterdir())
+    given = arguments(place, out="worse", trials="voices.tsv")
+    assert commands.convert([*given, "--max-eer-loss", "-1"]) == 1
+    assert "The int8 file lost too much on voices: EER" in capsys.readouterr().err
+    assert sorted(place.iterdir()) == before
+
+
+def test_a_folder_that_would_not_be_replaced_is_refused_before_the_work(place, capsys):
+    assert commands.convert(arguments(place, out="speech")) == 2
+    said = capsys.readouterr().err
+    assert "is no bundle" in said
+    assert "reading" not in said
 
 
 def test_the_shipped_recipe_can_be_read_and_its_list_is_the_one_it_pins():
@@ -76,6 +118,7 @@ def test_the_shipped_recipe_can_be_read_and_its_list_is_the_one_it_pins():
         ({"checkpoint": "absent.pt"}, 2, "no checkpoint at"),
         ({"speech": "absent"}, 2, "manifest.tsv"),
         ({"recipe": "absent.json"}, 2, "recipe"),
+        ({"trials": "absent.tsv"}, 2, "trial list"),
     ],
 )
 def test_what_is_missing_is_named(place, capsys, change, code, words):
