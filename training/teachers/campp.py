@@ -34,6 +34,9 @@ BLOCK_DILATIONS: Final = (1, 2, 2)
 """Dilation of the local convolutions in each of the three dense blocks."""
 
 
+_REMEDY: Final = "Give the CAM++ checkpoint of 3D-Speaker, or the .npz that `earmark train` made of it"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
     """The layer after pooling: ``[mean, deviation] @ kernel + bias``; ``kernel`` (2C, dim), ``bias`` (dim,)."""
@@ -97,9 +100,7 @@ class _Builder:
         try:
             return np.asarray(self._weights[name], np.float32)
         except KeyError:
-            raise UsageError(
-                f"The checkpoint has no tensor {name}", "Give the CAM++ checkpoint of 3D-Speaker"
-            ) from None
+            raise UsageError(f"The checkpoint has no tensor {name}", _REMEDY) from None
 
     def has(self, name: str) -> bool:
         return name in self._weights
@@ -183,7 +184,7 @@ def _channels_fastest(weights: Weights) -> Weights:
     try:
         kernel, channels = weights[name], weights["head.conv2.weight"].shape[0]
     except KeyError as error:
-        raise UsageError(f"The checkpoint has no tensor {error}", "Give the CAM++ checkpoint of 3D-Speaker") from None
+        raise UsageError(f"The checkpoint has no tensor {error}", _REMEDY) from None
     outputs, inputs, taps = kernel.shape
     turned = kernel.reshape(outputs, channels, inputs // channels, taps).transpose(0, 2, 1, 3)
     return weights | {name: turned.reshape(outputs, inputs, taps)}
@@ -216,7 +217,7 @@ def campp_trunk(weights: Weights, frames: int = 300, batch: int | None = 1) -> k
         model = keras.Model(window, x, name="campp_trunk")
         build.finish()
     except ValueError as error:
-        raise UsageError(f"A tensor of the checkpoint does not fit: {error}", "Give the CAM++ checkpoint") from error
+        raise UsageError(f"A tensor of the checkpoint does not fit: {error}", _REMEDY) from error
     return model
 
 

@@ -78,7 +78,10 @@ def read_checkpoint(path: Path) -> Weights:
                     return {name: found[name] for name in found.files}
             inside = [name for name in archive.namelist() if name.endswith("/data.pkl")]
             if len(inside) != 1:
-                raise UsageError(f"{path} is a zip file but no PyTorch checkpoint", "Give the .pt file of the teacher")
+                raise UsageError(
+                    f"{path} is a zip file but no PyTorch checkpoint",
+                    "Give the .pt file of the teacher, or the .npz that `earmark train` wrote",
+                )
             root = inside[0].removesuffix("data.pkl")
             unpickler = _TensorUnpickler(
                 io.BytesIO(archive.read(inside[0])), lambda key: archive.read(f"{root}data/{key}")
@@ -87,7 +90,10 @@ def read_checkpoint(path: Path) -> Weights:
     except FileNotFoundError:
         raise UsageError(f"There is no checkpoint at {path}", "Give its path with --checkpoint") from None
     except (zipfile.BadZipFile, pickle.UnpicklingError, KeyError, ValueError, TypeError, OSError) as error:
-        raise UsageError(f"{path} cannot be read as a PyTorch checkpoint: {error}", "Fetch the file again") from error
+        raise UsageError(
+            f"{path} cannot be read as a checkpoint (.pt of PyTorch, or .npz of `earmark train`): {error}",
+            "Fetch or make the file again",
+        ) from error
     if not isinstance(state, dict) or not all(isinstance(value, np.ndarray) for value in state.values()):
         raise UsageError(
             f"{path} holds something else than tensors", "Give a checkpoint with the state dictionary only"
