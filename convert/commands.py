@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from convert.limits import MAX_EER_LOSS
+from convert.limits import MAX_EER_LOSS, MAX_RUNTIME_GAP
 from convert.recipe import RECIPES, read_recipe
 from edge.errors import EXIT_OK, EarmarkError, ExtraMissingError, UsageError
 
@@ -25,7 +25,8 @@ EXAMPLES: Final = """examples:
   earmark convert campplus --checkpoint campplus.pt --speech ~/speech --out accurate --variants --trials ~/trials/*.tsv
 
 Nothing is written when the int8 file is worse than it may be: a mean cosine to float below 0.98, more than
---max-eer-loss points of EER above float on any trial list, or the runtimes more than 0.1 points apart.
+--max-eer-loss points of EER above float on any trial list, or the runtimes more than
+--max-runtime-gap points apart.
 """
 
 
@@ -50,6 +51,13 @@ def _parser() -> argparse.ArgumentParser:
         default=MAX_EER_LOSS,
         metavar="POINTS",
         help="what int8 may lose on any list (%(default)s)",
+    )
+    add(
+        "--max-runtime-gap",
+        type=float,
+        default=MAX_RUNTIME_GAP,
+        metavar="POINTS",
+        help="how far apart int8 may be on the two runtimes (%(default)s)",
     )
     add("--cache", type=Path, default=None, metavar="DIR", help="keep embeddings of the trial lists here")
     add("--report", type=Path, default=None, help="where the report goes (default: OUT.report.json)")
@@ -79,7 +87,13 @@ def convert(argv: list[str]) -> int:
         from convert.measure import Wishes
 
         sources = Sources(path.parent, arguments.checkpoint, arguments.speech)
-        wishes = Wishes(arguments.variants, tuple(arguments.trials), arguments.max_eer_loss, arguments.cache)
+        wishes = Wishes(
+            variants=arguments.variants,
+            trials=tuple(arguments.trials),
+            max_eer_loss=arguments.max_eer_loss,
+            max_runtime_gap=arguments.max_runtime_gap,
+            cache=arguments.cache,
+        )
         report = build(recipe, sources, arguments.out, say, wishes)
         tables = "\n\n".join(report.pop("tables"))
         text = json.dumps(report, indent=2, ensure_ascii=False)

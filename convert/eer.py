@@ -152,7 +152,8 @@ def check(errors: Sequence[ListErrors], max_loss: float = MAX_EER_LOSS, max_gap:
             rates = ", ".join(f"{rate.eer:.2f} % on {rate.runtime}" for rate in one.int8)
             raise ConversionError(
                 f"The runtimes disagree on {one.name}: EER {rates}, at most {max_gap:g} points apart are allowed",
-                "Look at the activation ranges: kernels round differently where a range is far too wide",
+                "Kernels round differently: see how much a single trial is worth on this list, then allow more with "
+                "--max-runtime-gap",
             )
 
 

@@ -25,13 +25,14 @@ Files = Mapping[Variant, Converted]
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """What is made and measured beyond the bundle. ``variants``: float32 and dynamic-range file too. ``trials``: lists
-    to compare errors on. ``max_eer_loss``: points of EER that int8 may lose on any of them. ``cache``: folder that
-    keeps embeddings of the lists between runs.
+    to compare errors on. ``max_eer_loss``: points of EER that int8 may lose on any of them; ``max_runtime_gap``: points
+    that the runtimes may be apart. ``cache``: folder that keeps embeddings of the lists between runs.
     """
 
     variants: bool = False
     trials: tuple[Path, ...] = ()
     max_eer_loss: float = MAX_EER_LOSS
+    max_runtime_gap: float = MAX_RUNTIME_GAP
     cache: Path | None = None
 
 
@@ -66,8 +67,8 @@ def measure(
         errors = eer.measure(list(files.values()), engines, material, say)
         tables.append(eer.table(errors))
         say(f"scored:\n{tables[1]}")
-        eer.check(errors, wishes.max_eer_loss)
-        limits = {"int8_loss": wishes.max_eer_loss, "runtime_gap": MAX_RUNTIME_GAP}
+        eer.check(errors, wishes.max_eer_loss, wishes.max_runtime_gap)
+        limits = {"int8_loss": wishes.max_eer_loss, "runtime_gap": wishes.max_runtime_gap}
         found["trials"] = {"allowed": limits, "lists": [one.to_json() for one in errors]}
     return found | {"tables": tables}
 
