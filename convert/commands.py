@@ -25,8 +25,7 @@ EXAMPLES: Final = """examples:
   earmark convert campplus --checkpoint campplus.pt --speech ~/speech --out accurate --variants --trials ~/trials/*.tsv
 
 Nothing is written when the int8 file is worse than it may be: a mean cosine to float below 0.98, more than
---max-eer-loss points of EER above float on any trial list, or the runtimes more than
---max-runtime-gap points apart.
+--max-eer-loss points of EER above float on any trial list, or the runtimes more than --max-runtime-gap points apart.
 """
 
 
