@@ -38,8 +38,11 @@ WHOLE = costs(tiny_weights())
 
 def recipe(features: Path) -> dict:
     distil = {"name": "small", "window_frames": 100, "shortest": 0.5, "longest": 1.0, "batch": 4, "steps": 8}
+    budgets = [{"macs": round(WHOLE * share), "multiple": 1, "least": 2} for share in (0.8, 0.7, 0.6)]
     stages = [
-        {"budget": {"macs": round(WHOLE * share), "multiple": 1, "least": 2}, "distil": distil} for share in (0.8, 0.6)
+        {"budget": budgets[0], "mend_windows": 0, "distil": distil},
+        {"budget": budgets[1], "mend_windows": 12},
+        {"budget": budgets[2], "mend_windows": 12, "distil": distil},
     ]
     return {"kind": "slim", "name": "tiny", "features": str(features), "windows": 8, "held_out": 3, "stages": stages}
 
@@ -68,8 +71,10 @@ def test_a_network_is_slimmed_in_stages_and_a_second_run_has_nothing_to_do(place
     assert report == json.loads((tmp_path / "out" / "report.json").read_text())
     weights = read_checkpoint(tmp_path / "out" / "weights.npz")
     assert report["stages"][-1]["macs_per_window"] == costs(weights) <= 0.65 * WHOLE
-    assert report["stages"][0]["macs_per_window"] > report["stages"][1]["macs_per_window"]
-    assert SlimRecipe.from_json(report["recipe"]).stages[1].distil.steps == 8
+    sizes = [stage["macs_per_window"] for stage in report["stages"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert SlimRecipe.from_json(report["recipe"]).stages[2].distil.steps == 8
+    assert told.err.count("mended block 3") == 2
     assert "cosine to the teacher" in told.err
     assert run(place, tmp_path / "out", "--quiet") == 0
     again = read_checkpoint(tmp_path / "out" / "weights.npz")
@@ -100,6 +105,12 @@ def test_who_judges_was_not_learnt_from(place):
     assert not clips[0] & clips[1]
 
 
+def test_a_stage_may_be_a_budget_and_nothing_else():
+    stage = SlimRecipe.from_json({"name": "x", "stages": [{"budget": {"macs": 1}}]}).stages[0]
+    assert stage.mend_windows > 100
+    assert stage.distil is None
+
+
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_shipped_recipes_can_be_read(name):
     raw = json.loads((RECIPES / f"{name}.json").read_text())
@@ -115,6 +126,8 @@ def test_shipped_recipes_can_be_read(name):
         ({"stages": []}, "stage"),
         ({"stages": [{"budget": {"macs": 1, "mac": 2}, "distil": {"name": "x"}}]}, "mac"),
         ({"held_out": 1}, "held_out"),
+        ({"stages": [{"budget": {"macs": 1}, "mend_windows": -1}]}, "-1"),
+        ({"stages": [{"mend_windows": 1}]}, "budget"),
     ],
 )
 def test_a_wrong_recipe_is_one_sentence(place, tmp_path, capsys, change, word):

@@ -7,19 +7,23 @@ recipe again.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Final
 
 from edge.errors import UsageError
 from training.distil.recipe import DistilRecipe
 from training.slim.choose import Budget
 
+_MEND_WINDOWS: Final = 600
+"""Enough for the widest layer: with 96 windows it is fitted to these windows rather than to speech."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Cut to ``budget``, then teach by ``distil``."""
+    """Cut to ``budget``, mend on ``mend_windows`` windows (0: not at all), then teach by ``distil`` (None: not)."""
 
     budget: Budget
-    distil: DistilRecipe
+    mend_windows: int = _MEND_WINDOWS
+    distil: DistilRecipe | None = None
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Stage:
@@ -27,9 +31,14 @@ class Stage:
         _known("stage of a slimming", values, {field.name for field in fields(cls)})
         _known("budget", values.get("budget", {}), {field.name for field in fields(Budget)})
         try:
-            return cls(budget=Budget(**values["budget"]), distil=DistilRecipe.from_json(values["distil"]))
+            budget, lesson = Budget(**values["budget"]), values.get("distil")
         except (KeyError, TypeError) as error:
-            raise UsageError(f"A stage lacks a value ({error})", "Give a budget and a distillation.") from error
+            raise UsageError(f"A stage lacks a value ({error})", "Give a budget with macs.") from error
+        distil = None if lesson is None else DistilRecipe.from_json(lesson)
+        windows = values.get("mend_windows", _MEND_WINDOWS)
+        if not isinstance(windows, int) or windows < 0:
+            raise UsageError(f"A stage can't mend on {windows!r} windows", "Give a number, 0 for no mending.")
+        return cls(budget=budget, mend_windows=windows, distil=distil)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

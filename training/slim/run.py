@@ -1,4 +1,4 @@
-"""Runs a slimming: look at the channels, cut, teach, again.
+"""Runs a slimming: look at the channels, cut, mend, teach, again.
 
 Takes a ``SlimRecipe``, the teacher's tensors and a store. Gives the small network's tensors in ``out``, with what was
 done and how near it is to the teacher. Must hold: every stage can be interrupted and goes on; a stage that is done is
@@ -25,6 +25,7 @@ from training.slim.choose import choose
 from training.slim.cost import cost
 from training.slim.cut import cut
 from training.slim.importance import channel_means, importances
+from training.slim.mend import mend
 from training.slim.recipe import SlimRecipe, Stage
 from training.teachers.checkpoint import Weights, read_checkpoint, save_tensors
 
@@ -58,7 +59,12 @@ class Slimming:
         out.mkdir(parents=True, exist_ok=True)
         if not start.exists():
             save_tensors(start, self._cut(stage, weights, room, say))
-        return Distillation(stage.distil, Campp(read_checkpoint(start)), room.lessons, out).run(say, room.judge)
+        small = read_checkpoint(start)
+        say(f"  before teaching: {room.judge(embedder(small, WINDOW_FRAMES))}")
+        if stage.distil is None:
+            save_tensors(finished, small)
+            return {name: np.asarray(value) for name, value in small.items()}
+        return Distillation(stage.distil, Campp(small), room.lessons, out).run(say, room.judge)
 
     def _cut(self, stage: Stage, weights: Weights, room: Classroom, say: Say) -> dict[str, Float32]:
         say("  looking at the channels")
@@ -66,7 +72,12 @@ class Slimming:
         model, found = embedder(weights, WINDOW_FRAMES), groups(weights)
         means = channel_means(model, found, shown)
         matter = importances(model, found, means, shown, seed=self._recipe.seed)
-        return cut(weights, choose(matter, stage.budget, WINDOW_FRAMES, shown.shape[2]), means)
+        kept = choose(matter, stage.budget, WINDOW_FRAMES, shown.shape[2])
+        small = cut(weights, kept, means)
+        if not stage.mend_windows:
+            return small
+        shown = windows_of(self._store, self._spec, room.lessons.rows[: stage.mend_windows])
+        return mend(weights, small, kept, shown, seed=self._recipe.seed, say=say)
 
     def _describe(self, weights: Weights, room: Classroom) -> dict[str, Any]:
         widths = {group.name: group.width for group in groups(weights)}
