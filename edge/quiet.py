@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final, TextIO
 
 _log = logging.getLogger(__name__)
@@ -48,8 +48,10 @@ def quiet_stderr(chatter: bytes | None = None) -> Iterator[None]:
             os.lseek(caught, 0, os.SEEK_SET)
             with os.fdopen(caught, "rb") as written:
                 lines = written.read().splitlines(keepends=True)
-            _sort_out(lines, chatter, saved)
-            os.close(saved)
+            try:
+                _sort_out(lines, chatter, saved)
+            finally:
+                os.close(saved)
 
 
 def private_stderr() -> TextIO:
@@ -71,7 +73,8 @@ def private_stderr() -> TextIO:
 
 def _flush() -> None:
     # What Python still holds belongs to the file that is there now.
-    if sys.stderr is not None and not sys.stderr.closed:
+    # A stream that is closed or whose reader is gone must not keep descriptor 2 from being put back.
+    with suppress(AttributeError, OSError, ValueError):
         sys.stderr.flush()
 
 

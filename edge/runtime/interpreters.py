@@ -23,7 +23,6 @@ LITERT_LINE: Final = 'pip install "ai-edge-litert>=2.1"'
 TFLITE_LINE: Final = 'pip install tflite-runtime==2.14.0 "numpy<2"'
 CHATTER: Final = b"INFO: Created TensorFlow Lite XNNPACK delegate"
 """A harmless line that the runtime writes to the standard error for every model."""
-"""Two threads that redirect the standard error at once would leave it redirected."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,3 +47,13 @@ def test_only_known_chatter_is_kept_away_where_it_is_known() -> None:
         "with quiet_stderr(b'INFO: '):\n    os.write(2, b'INFO: made\\nERROR: real\\n')\n"
     )
     assert err == "ERROR: real\n"
+
+
+def test_a_stream_that_cannot_be_flushed_does_not_keep_the_standard_error_away() -> None:
+    err, _ = program(
+        "import os, sys\nfrom edge.quiet import quiet_stderr\n"
+        "class Full:\n    def flush(self):\n        raise OSError(28, 'full')\n"
+        "real, sys.stderr = sys.stderr, Full()\n"
+        "with quiet_stderr():\n    os.write(2, b'noise\\n')\nsys.stderr = real\nos.write(2, b'still here\\n')\n"
+    )
+    assert err == "still here\n"
