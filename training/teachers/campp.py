@@ -20,6 +20,7 @@ import numpy.typing as npt
 from keras import layers, ops
 
 from edge.errors import UsageError
+from training.teachers.builder import Builder
 from training.teachers.checkpoint import Weights
 
 Float32 = npt.NDArray[np.float32]
@@ -89,21 +90,11 @@ class FixedNormalization(layers.BatchNormalization):  # type: ignore[misc]
         return super().call(inputs, training=False, mask=mask)
 
 
-class _Builder:
+class _Builder(Builder):
     """Adds layers by the names of the checkpoint and gives them its tensors once the model exists."""
 
     def __init__(self, weights: Weights) -> None:
-        self._weights = weights
-        self._pending: list[tuple[Any, list[Float32]]] = []
-
-    def tensor(self, name: str) -> Float32:
-        try:
-            return np.asarray(self._weights[name], np.float32)
-        except KeyError:
-            raise UsageError(f"The checkpoint has no tensor {name}", _REMEDY) from None
-
-    def has(self, name: str) -> bool:
-        return name in self._weights
+        super().__init__(weights, _REMEDY)
 
     def conv(
         self, x: Any, name: str, *, strides: tuple[int, int] = (1, 1), dilation: int = 1, same: bool = False
@@ -133,10 +124,6 @@ class _Builder:
 
     def norm_relu(self, x: Any, name: str) -> Any:
         return layers.ReLU(name=f"{name.replace('.', '_')}_relu")(self.norm(x, name))
-
-    def finish(self) -> None:
-        for layer, values in self._pending:
-            layer.set_weights(values)
 
 
 def _mel_conv(build: _Builder, x: Any, name: str, mel_stride: int) -> Any:

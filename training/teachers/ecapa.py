@@ -20,6 +20,7 @@ import numpy.typing as npt
 from keras import layers, ops
 
 from edge.errors import UsageError
+from training.teachers.builder import Builder
 from training.teachers.checkpoint import Weights
 
 Float32 = npt.NDArray[np.float32]
@@ -87,21 +88,11 @@ class AttentiveStatistics(layers.Layer):  # type: ignore[misc]
         return batch, 1, None if channels is None else 2 * channels
 
 
-class _Builder:
+class _Builder(Builder):
     """Adds layers by the names of the checkpoint and gives them its tensors once the model exists."""
 
     def __init__(self, weights: Weights) -> None:
-        self._weights = weights
-        self._pending: list[tuple[Any, list[Float32]]] = []
-
-    def tensor(self, name: str) -> Float32:
-        try:
-            return np.asarray(self._weights[name], np.float32)
-        except KeyError:
-            raise UsageError(f"The checkpoint has no tensor {name}", _REMEDY) from None
-
-    def has(self, name: str) -> bool:
-        return name in self._weights
+        super().__init__(weights, _REMEDY)
 
     def kernel(self, name: str) -> Float32:
         """The kernel of a convolution as Keras wants it: (out, in, time) becomes (time, in, out)."""
@@ -142,10 +133,6 @@ class _Builder:
 
     def relu_norm(self, x: Any, name: str) -> Any:
         return self.norm(layers.ReLU(name=f"{_flat(name)}_relu")(x), f"{name}.norm")
-
-    def finish(self) -> None:
-        for layer, values in self._pending:
-            layer.set_weights(values)
 
 
 def _flat(name: str) -> str:
