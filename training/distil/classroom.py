@@ -21,11 +21,11 @@ from edge.records import FeatureSpec, Float32
 from training.data.store import Store
 from training.distil.run import Lessons
 from training.distil.split import learn_and_judge
-from training.distil.targets import WINDOW_FRAMES, digest_of, targets
+from training.distil.targets import digest_of, targets
 from training.models.campp import embedder
 from training.teachers.campp import campp_trunk
 from training.teachers.checkpoint import Weights
-from training.windows import fill
+from training.windows import WINDOW_FRAMES, fill
 
 Say = Callable[[str], None]
 

@@ -17,11 +17,11 @@ from training.data.store import Store
 from training.distil.classroom import Choices, Classroom
 from training.distil.recipe import DistilRecipe
 from training.distil.run import Distillation
-from training.distil.targets import WINDOW_FRAMES
 from training.models.architecture import Fresh
 from training.models.count import count
 from training.models.families import Family, family
 from training.teachers.checkpoint import Weights, read_checkpoint
+from training.windows import WINDOW_FRAMES
 
 Say = Callable[[str], None]
 

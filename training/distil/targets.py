@@ -20,12 +20,11 @@ from edge.errors import StorageError
 from edge.features import normalise
 from edge.records import FeatureSpec, Float32
 from training.data.store import Store
-from training.windows import fill
+from training.windows import WINDOW_FRAMES, fill
 
 Progress = Callable[[int, int], None]
 Network = Callable[[Float32], Any]
 
-WINDOW_FRAMES: Final = 300
 _SAVE_ROWS: Final = 1024
 
 

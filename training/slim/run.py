@@ -17,7 +17,6 @@ from edge.records import FeatureSpec, Float32
 from training.data.store import Store
 from training.distil.classroom import Choices, Classroom, windows_of
 from training.distil.run import Distillation
-from training.distil.targets import WINDOW_FRAMES
 from training.models.architecture import Campp
 from training.models.campp import embedder
 from training.slim.channels import groups
@@ -28,6 +27,7 @@ from training.slim.importance import channel_means, importances
 from training.slim.mend import mend
 from training.slim.recipe import SlimRecipe, Stage
 from training.teachers.checkpoint import Weights, read_checkpoint, save_tensors
+from training.windows import WINDOW_FRAMES
 
 Say = Callable[[str], None]
 
