@@ -9,6 +9,7 @@ from edge.bench import measure
 from edge.cli.console import Console, table
 from edge.cli.steps import Steps
 from edge.errors import EXIT_OK
+from edge.settings import DEFAULT_BUNDLE
 
 DESCRIPTION = """Measure CPU per stage, memory, cold start, latency and installed size on this machine.
 
@@ -23,7 +24,9 @@ earmark bench --bundle baseline --json"""
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("--bundle", default="accurate", metavar="NAME", help="model to measure (default: accurate)")
+    parser.add_argument(
+        "--bundle", default=DEFAULT_BUNDLE, metavar="NAME", help="model to measure (default: %(default)s)"
+    )
     parser.add_argument("--quick", action="store_true", help="leave the living daemon out")
 
 

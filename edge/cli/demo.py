@@ -15,6 +15,7 @@ from edge.demo.judge import Judged, Verdict
 from edge.demo.show import Performance, perform
 from edge.errors import EXIT_NO, EXIT_OK, StorageError
 from edge.records import StageTimes
+from edge.settings import DEFAULT_BUNDLE
 
 DESCRIPTION = """Enrol two people from bundled clips, play three minutes of a household (the two, strangers, silence,
 a boiler, a washing machine) through the daemon's own pipeline, publish over MQTT through a broker started for the
@@ -41,7 +42,7 @@ _RIGHT: Final = (0, 4, 5, 6, 7, 8, 9, 10, 11)
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("--bundle", default="accurate", metavar="NAME", help="model to show (default: accurate)")
+    parser.add_argument("--bundle", default=DEFAULT_BUNDLE, metavar="NAME", help="model to show (default: %(default)s)")
     parser.add_argument(
         "--out",
         type=Path,

@@ -27,7 +27,7 @@ from edge.mqtt.subscriber import Subscriber
 from edge.people import PeopleStore
 from edge.pipeline import Pipeline
 from edge.records import Exemplar, Result, StageTimes
-from edge.settings import Mqtt, Node, Settings
+from edge.settings import DEFAULT_BUNDLE, Mqtt, Node, Settings
 
 NODE: Final = "demo"
 _PLAY_SECONDS: Final = 300.0
@@ -55,7 +55,7 @@ class Performance:
     broker_port: int
 
 
-def perform(folder: Path, *, bundle: str = "accurate", on_step: OnStep = lambda *_: None) -> Performance:
+def perform(folder: Path, *, bundle: str = DEFAULT_BUNDLE, on_step: OnStep = lambda *_: None) -> Performance:
     """Run the whole demonstration with its state in ``folder``. Raises ``EarmarkError``."""
     begun = time.monotonic()
     play = open_play()

@@ -12,6 +12,7 @@ from edge.settings.folders import bundle_dirs, state_dir
 from edge.settings.loading import ENVIRONMENT, find_config, load
 from edge.settings.secrets import Secret, mqtt_password
 from edge.settings.sections import (
+    DEFAULT_BUNDLE,
     Audio,
     Decide,
     HomeAssistant,
@@ -26,6 +27,7 @@ from edge.settings.sections import (
 )
 
 __all__ = [
+    "DEFAULT_BUNDLE",
     "ENVIRONMENT",
     "Audio",
     "Decide",

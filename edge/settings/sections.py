@@ -57,6 +57,9 @@ def setting(
     return field(default=default, metadata={"words": words})
 
 
+DEFAULT_BUNDLE: Final = "accurate"
+"""The bundle that listens where nothing else is chosen: here, in `earmark demo`, in `earmark bench`."""
+
 _SLUG: Final = r"[a-z0-9_-]{1,64}"
 _TOPIC: Final = r"[^/+#$\s\x00][^+#\s\x00]{0,199}(?<!/)|[^/+#$\s\x00]"
 _TOPIC_WORDS: Final = "an MQTT topic: no spaces, no + or #, no $ at the start, no / at the start or the end"
@@ -178,7 +181,7 @@ class Models:
     """Which networks run, and how."""
 
     bundle: str = setting(
-        "accurate",
+        DEFAULT_BUNDLE,
         "Name of an installed bundle, or the path of a bundle's folder or .earmark file. People must enrol again "
         "after a "
         "change.",
