@@ -154,8 +154,9 @@ class Embedding:
 
     ``vector``: float32 ``(dim,)``, unit norm. ``windows``: float32 ``(k, dim)``, unit norm, one per network window, in
     order of time. ``seconds``: audio that went in. ``speech_probability``: how sure the bundle's speech head is that
-    this is speech at all, or None where it has none. ``encoder``: hash of the encoder that made it; vectors of
-    different encoders must never be compared.
+    this is speech at all, or None where it has none. ``encoder``: hash of the encoder that made it. ``space``: name of
+    the embedding space, empty where the encoder is alone in its own. Vectors of different encoders must never be
+    compared unless both name the same space.
     """
 
     vector: Float32
@@ -163,13 +164,15 @@ class Embedding:
     seconds: float
     encoder: str
     speech_probability: float | None = None
+    space: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exemplar:
     """One enrolment clip as kept in the people database. No audio, only the embedding and its circumstances.
 
-    ``digest``: SHA-256 of the clip's 16-bit samples, to refuse the same recording twice.
+    ``digest``: SHA-256 of the clip's 16-bit samples, to refuse the same recording twice. ``encoder``: which encoder
+    made it; ``space``: the embedding space that its bundle named, empty where it named none.
     """
 
     vector: Float32
@@ -179,6 +182,7 @@ class Exemplar:
     microphone: str
     created: str
     digest: str
+    space: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,7 +200,8 @@ class Voiceprint:
     """The template that a score is computed against: the normalised mean of a person's exemplars.
 
     ``vector``: float32 ``(dim,)``, unit norm. ``speech_seconds``: enrolment speech behind it. ``clips``: how many
-    exemplars. ``spread``: mean cosine of the exemplars to ``vector`` (1 = identical clips).
+    exemplars. ``spread``: mean cosine of the exemplars to ``vector`` (1 = identical clips). ``encoder``: the hash of
+    the exemplars' encoder, several in order with ``+`` between.
     """
 
     person_id: str

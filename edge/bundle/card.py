@@ -22,6 +22,7 @@ CARD_NAME: Final = "card.json"
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+_SPACE: Final = re.compile(r"[a-z0-9][a-z0-9._]*-([1-9][0-9]{0,3})/[1-9][0-9]{0,3}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _TEXTS: Final = ("version", "summary", "licence", "intended_use", "must_not_be_used_for")
 _REMEDY: Final = "Get the bundle again, or make it again with this version of Earmark."
@@ -43,7 +44,9 @@ class LabelHead:
 class Card:
     """A checked ``card.json``. ``raw``: all of it. ``encoder_file`` is None for the kind ``statistics``.
 
-    ``files``: file name -> SHA-256 in hex. ``labels``: ``gender`` and ``emotion``, where the bundle has such heads.
+    ``space``: name of the embedding space (``campplus-192/1``), empty where the encoder is alone in its own; embeddings
+    of bundles with one space may be compared. ``files``: file name -> SHA-256 in hex. ``labels``: ``gender`` and
+    ``emotion``, where the bundle has such heads.
     """
 
     raw: Mapping[str, Any]
@@ -54,13 +57,14 @@ class Card:
     window_frames: int
     head_file: str
     dim: int
+    space: str
     cohort_file: str | None
     labels: Mapping[str, LabelHead]
     files: Mapping[str, str]
 
     @property
     def encoder(self) -> str:
-        """The hash that names the encoder; voiceprints are bound to it."""
+        """The hash that names the encoder; voiceprints are bound to it, or to ``space`` where the card names one."""
         model = self.files[self.encoder_file] if self.encoder_file else ""
         return encoder_hash(self.spec, model, self.files[self.head_file])
 
@@ -121,6 +125,7 @@ def parse_card(data: bytes) -> Card:
     model = encoder.get("file")
     if (model is None) != (kind == "statistics"):
         raise _refuse(f"encoder.file must {'be absent' if model is not None else 'be given'} for the kind {kind}")
+    dim = _count(encoder, "embedding_dim", 1, _MOST_DIMENSIONS)
     cohort = _object(raw, "cohort") if raw.get("cohort") is not None else None
     if raw.get("calibration") is not None:
         _object(raw, "calibration")
@@ -132,7 +137,8 @@ def parse_card(data: bytes) -> Card:
         encoder_file=None if model is None else _listed(files, model, "encoder.file"),
         window_frames=_count(encoder, "window_frames", _LEAST_WINDOW_FRAMES, _MOST_WINDOW_FRAMES),
         head_file=_listed(files, encoder.get("head"), "encoder.head"),
-        dim=_count(encoder, "embedding_dim", 1, _MOST_DIMENSIONS),
+        dim=dim,
+        space=_space(raw, dim),
         cohort_file=None if cohort is None else _listed(files, cohort.get("file"), "cohort.file"),
         labels=_labels(raw, files),
         files=files,
@@ -183,6 +189,17 @@ def _count(raw: Mapping[str, Any], key: str, least: int, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise _refuse(f"encoder.{key} must be a whole number from {least} to {most}")
     return value
+
+
+def _space(raw: Mapping[str, Any], dim: int) -> str:
+    """The dimensions are part of the name, so that vectors of two lengths never meet in one space."""
+    value = raw.get("space")
+    if value is None:
+        return ""
+    found = _SPACE.fullmatch(value) if isinstance(value, str) and len(value) <= 64 else None
+    if found is None or int(found[1]) != dim:
+        raise _refuse(f"space must read NAME-{dim}/VERSION with the dimensions of the encoder, not {str(value)[:64]!r}")
+    return str(value)
 
 
 def _files(raw: Mapping[str, Any]) -> dict[str, str]:

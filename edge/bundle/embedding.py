@@ -44,6 +44,7 @@ class Machinery:
     """
 
     encoder: str
+    space: str
     front_end: FrontEnd
     frames_of: Callable[[Float32], Float32]
     fixed: bool
@@ -165,7 +166,7 @@ class EmbeddingStream:
         if head.speech_kernel is not None:
             odds = [head.speech_logit(pooled) for pooled in self._pooled]
             speech = float(np.average([_logistic(one or 0.0) for one in odds], weights=weights))
-        return Embedding(vector, windows, seconds, self._machinery.encoder, speech)
+        return Embedding(vector, windows, seconds, self._machinery.encoder, speech, self._machinery.space)
 
 
 def checked(samples: Float32) -> Float32:

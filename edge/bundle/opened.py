@@ -56,9 +56,10 @@ class Bundle:
 
     ``path``, ``name``: where it came from and how it calls itself. ``card``: the parsed card.json. ``spec``: its
     features.
-    ``encoder``: the hash that voiceprints are bound to. ``dim``: length of its vectors. ``calibration``: the card's, as
-    it stands there, empty where there is none. ``cohort``: float32 (n, dim), n may be 0. ``runtime``: the interpreter's
-    name.
+    ``encoder``: the hash that voiceprints are bound to. ``space``: the embedding space that the card names, empty where
+    it names none; voiceprints of all bundles with one space may be compared. ``dim``: length of its vectors.
+    ``calibration``: the card's, as it stands there, empty where there is none. ``cohort``: float32 (n, dim), n may be
+    0. ``runtime``: the interpreter's name.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Bundle:
         self.card: Mapping[str, Any] = card.raw
         self.spec: FeatureSpec = card.spec
         self.encoder = card.encoder
+        self.space = card.space
         self.dim = card.dim
         self.window_frames = card.window_frames
         self.calibration: Mapping[str, Any] = card.raw.get("calibration") or {}
@@ -89,6 +91,7 @@ class Bundle:
         self.cohort = _cohort(card, contents)
         self._machinery = Machinery(
             encoder=card.encoder,
+            space=card.space,
             front_end=front_end,
             frames_of=_identity if network is None else _Frames(network),
             fixed=network is not None,
