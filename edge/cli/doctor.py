@@ -73,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
 def _show(console: Console, finding: Finding) -> None:
     status = console.style(f"{finding.status:<4}", _STYLES[finding.status])
     console.say(f"{status}  {finding.name:<10}  {printable(finding.sentence)}")
+    for line in finding.lines:
+        console.say(f"{'':18}{printable(line)}")
     if finding.remedy:
         console.say(f"{'':18}-> {printable(finding.remedy)}")
 

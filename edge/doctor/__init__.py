@@ -1,9 +1,9 @@
 """What is missing on this device, and the one line that mends it.
 
 Takes settings and a place to look at; gives a ``Finding`` per check. ``examination`` runs them, ``findings`` says what
-one is, ``case`` holds what several checks share; the rest are the checks: ``machine``, ``models``, ``sound``,
-``storage``, ``broker``. Must hold: no check can end the examination; nothing that runs beside it is disturbed; this
-module imports nothing, so that ``--help`` is quick.
+one is, ``case`` holds what several checks share; the rest are the checks: ``machine``, ``models``, ``tiers``,
+``sound``, ``storage``, ``broker``. Must hold: no check can end the examination; nothing that runs beside it is
+disturbed; this module imports nothing, so that ``--help`` is quick.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ CHECKS: Final = (
     "processor",
     "bundle",
     "voices",
+    "bundles",
     "formats",
     "microphone",
     "level",

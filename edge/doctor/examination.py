@@ -17,13 +17,14 @@ from edge.doctor.machine import clock, processor, python, service
 from edge.doctor.models import bundle, runtime, voices
 from edge.doctor.sound import formats, level, microphone
 from edge.doctor.storage import outbox, people, settings, state
+from edge.doctor.tiers import bundles
 from edge.errors import EarmarkError
 
 _CHECKS: Final[dict[str, Callable[[Case], Finding]]] = {
     check.__name__: check
     for check in (
-        *(settings, python, runtime, processor, bundle, voices, formats, microphone, level, state, people, outbox),
-        *(broker, service, clock),
+        *(settings, python, runtime, processor, bundle, voices, bundles, formats, microphone, level, state, people),
+        *(outbox, broker, service, clock),
     )
 }
 _WITHOUT_SETTINGS: Final = frozenset({"settings", "python", "runtime", "processor", "formats", "clock"})

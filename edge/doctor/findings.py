@@ -19,7 +19,7 @@ _RANK: Final[tuple[Status, ...]] = ("ok", "warn", "fail")
 @dataclass(frozen=True, slots=True)
 class Finding:
     """``sentence``: what is so. ``remedy``: what to do about it, empty where nothing needs to be done. ``facts``: plain
-    values for ``--json``.
+    values for ``--json``. ``lines``: details for people, whose values are in ``facts`` as well.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Finding:
     sentence: str
     remedy: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    lines: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
