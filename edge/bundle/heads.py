@@ -30,34 +30,53 @@ def unit(vector: Float32) -> Float32:
     return scaled.astype(np.float32, copy=False)
 
 
+def compensated(vector: Float32, centre: Float32, transform: Float32) -> Float32:
+    """A unit embedding ``(dim,)`` moved by ``centre`` ``(dim,)``, turned and stretched by ``transform`` ``(dim, dim)``,
+    and of length 1 again.
+
+    With ``transform`` the inverse square root of the covariance within speakers this is within-class covariance
+    normalisation (A. Hatch, S. Kajarekar and A. Stolcke, Interspeech 2006).
+    """
+    return unit((vector - centre) @ transform)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
     """The last dense layer of the encoder, and perhaps a logistic speech / not-speech on the same pooled vector.
 
     ``kernel`` float32 (2 * channels, dim), ``bias`` (dim,), ``speech_kernel`` (2 * channels,), ``speech_bias`` ().
+    ``centre`` (dim,) and ``transform`` (dim, dim): compensation of the unit embeddings for what differs between
+    recordings of one voice, None for a head without it.
     """
 
     kernel: Float32
     bias: Float32
     speech_kernel: Float32 | None
     speech_bias: float
+    centre: Float32 | None = None
+    transform: Float32 | None = None
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Float32], channels: int, dim: int) -> Head:
         """Check the arrays of ``head.npz``. Raises ``BundleError`` that names the array at fault."""
-        _known(arrays, {"kernel", "bias", "speech_kernel", "speech_bias"})
+        _known(arrays, {"kernel", "bias", "speech_kernel", "speech_bias", "centre", "transform"})
         kernel = _array(arrays, "kernel", (2 * channels, dim))
         bias = _array(arrays, "bias", (dim,))
-        if ("speech_kernel" in arrays) != ("speech_bias" in arrays):
-            raise BundleError("the bundle's head has only half of a speech head", _AGAIN)
-        if "speech_kernel" not in arrays:
-            return cls(kernel, bias, None, 0.0)
-        speech_kernel = _array(arrays, "speech_kernel", (2 * channels,))
-        return cls(kernel, bias, speech_kernel, float(_array(arrays, "speech_bias", ())))
+        centre = transform = speech_kernel = None
+        speech_bias = 0.0
+        if _both(arrays, "centre", "transform"):
+            centre, transform = _array(arrays, "centre", (dim,)), _array(arrays, "transform", (dim, dim))
+        if _both(arrays, "speech_kernel", "speech_bias"):
+            speech_kernel = _array(arrays, "speech_kernel", (2 * channels,))
+            speech_bias = float(_array(arrays, "speech_bias", ()))
+        return cls(kernel, bias, speech_kernel, speech_bias, centre, transform)
 
     def embed(self, pooled: Float32) -> Float32:
         """Pooled ``(2 * channels,)`` -> unit-norm float32 ``(dim,)``."""
-        return unit(pooled @ self.kernel + self.bias)
+        found = unit(pooled @ self.kernel + self.bias)
+        if self.centre is None or self.transform is None:
+            return found
+        return compensated(found, self.centre, self.transform)
 
     def speech_logit(self, pooled: Float32) -> float | None:
         """Log odds that this is speech, None without such a head."""
@@ -92,6 +111,13 @@ def _known(arrays: Mapping[str, Float32], names: set[str]) -> None:
     unknown = sorted(set(arrays) - names)
     if unknown:
         raise BundleError(f"the bundle's head has an array {unknown[0]!r} that this program does not know", _AGAIN)
+
+
+def _both(arrays: Mapping[str, Float32], first: str, second: str) -> bool:
+    """Whether both arrays are there. Raises ``BundleError`` for one without the other."""
+    if (first in arrays) != (second in arrays):
+        raise BundleError(f"the bundle's head has only one of {first} and {second}", _AGAIN)
+    return first in arrays
 
 
 def _array(arrays: Mapping[str, Float32], name: str, shape: tuple[int, ...]) -> Float32:

@@ -170,6 +170,11 @@ def savez(folder, **arrays):
         ({"kernel": np.zeros((24, 24))}, "is float64, and float32 is needed"),
         ({"kernel": np.array([{}], dtype=object)}, "truncated or damaged"),
         ({"speech_kernel": np.zeros(5, np.float32)}, "speech_kernel of shape (5,)"),
+        ({"centre": np.zeros(24, np.float32)}, "only one of centre and transform"),
+        (
+            {"centre": np.zeros(24, np.float32), "transform": np.eye(23, dtype=np.float32)},
+            "transform of shape (23, 23)",
+        ),
         ({"surprise": np.zeros(5, np.float32)}, "an array 'surprise' that this program does not know"),
     ],
 )
@@ -181,7 +186,7 @@ def test_a_head_that_lacks_an_array_is_refused(folder):
     np.savez(folder / "head.npz", kernel=small_bundles.arrays()["kernel"])
     assert "lacks the array bias" in refusal(reseal(folder))
     np.savez(folder / "head.npz", **{k: v for k, v in small_bundles.arrays().items() if k != "speech_bias"})
-    assert "half of a speech head" in refusal(reseal(folder))
+    assert "only one of speech_kernel and speech_bias" in refusal(reseal(folder))
 
 
 @pytest.mark.parametrize(
