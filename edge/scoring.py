@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import BundleError
+from edge.operating_point import OperatingPoint
 from edge.records import Embedding, Exemplar, Float32, Person, PersonScore, Scores, Voiceprint
 
 Float64 = npt.NDArray[np.float64]
@@ -89,14 +90,6 @@ def calibration_features(
 
 
 @dataclass(frozen=True, slots=True)
-class OperatingPoint:
-    """``far``: share of impostor trials that pass; ``llr``: the threshold that lets this share pass."""
-
-    far: float
-    llr: float
-
-
-@dataclass(frozen=True, slots=True)
 class Calibration:
     """Weights of the logistic regression and the thresholds measured with them.
 
@@ -116,9 +109,7 @@ class Calibration:
             raise BundleError("The bundle has no calibration", "Fit one with `earmark calibrate-bundle`.")
         try:
             weights = {str(k): float(v) for k, v in raw["weights"].items()}
-            points = tuple(
-                sorted((OperatingPoint(float(p["far"]), float(p["llr"])) for p in raw["points"]), key=lambda p: -p.far)
-            )
+            points = tuple(sorted((OperatingPoint.from_json(p) for p in raw["points"]), key=lambda p: -p.far))
             result = cls(weights, points, int(raw["trials"]), int(raw["speakers"]))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BundleError(f"The bundle's calibration is malformed ({error})", "Install the bundle again.") from None
@@ -136,7 +127,7 @@ class Calibration:
         """Plain values, as stored under ``calibration`` in a card."""
         return {
             "weights": dict(self.weights),
-            "points": [{"far": p.far, "llr": p.llr} for p in self.points],
+            "points": [p.to_json() for p in self.points],
             "trials": self.trials,
             "speakers": self.speakers,
         }
@@ -162,6 +153,10 @@ class Calibration:
             slope = (llrs[-1] - llrs[-2]) / (logs[-1] - logs[-2])
             return float(llrs[-1] + slope * (x - logs[-1]))
         return float(np.interp(x, logs[::-1], llrs[::-1]))
+
+    def point(self, far: float) -> OperatingPoint | None:
+        """The operating point that was measured at exactly ``far``, None where there is none."""
+        return next((p for p in self.points if math.isclose(p.far, far)), None)
 
     def supports(self, far: float) -> bool:
         """Whether enough impostor trials stand behind ``far`` (rule of three: at least 3/far)."""

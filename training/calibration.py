@@ -22,11 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import UsageError
-from edge.scoring import FEATURE_NAMES, Calibration, OperatingPoint
+from edge.operating_point import OperatingPoint
+from edge.scoring import FEATURE_NAMES, Calibration
 from training import metrics
-
-FARS: Final = (0.03, 0.01, 0.003, 0.001, 0.0003)
-"""False-acceptance rates at which a threshold is measured."""
+from training.thresholds import evidence_words, operating_points, with_evidence
 
 WEIGHED: Final = ("bias", "cosine", "log_test", "log_enrol", "log_clips", "spread", "noise", "cohort_test")
 """The side information that earns its place (docs/evaluation.md tells how that was found out)."""
@@ -170,22 +169,6 @@ def _deal(material: Material, folds: int, seed: int) -> dict[str, int]:
     return fold
 
 
-def operating_points(llr: Float64, material: Material, fars: Sequence[float] = FARS) -> tuple[OperatingPoint, ...]:
-    """Return the thresholds that these shares of the (weighted) impostor trials pass.
-
-    A threshold is the lowest score that keeps the share at or below ``far``.
-    """
-    impostor = ~material.target
-    order = np.argsort(-llr[impostor], kind="stable")
-    falling = llr[impostor][order]
-    passed = np.cumsum(material.weights[impostor][order])
-    points = []
-    for far in fars:
-        too_many = int(np.searchsorted(passed, far * passed[-1], side="right"))
-        points.append(OperatingPoint(far, float(np.nextafter(falling[min(too_many, len(falling) - 1)], np.inf))))
-    return tuple(points)
-
-
 def calibrate(
     material: Material,
     names: Sequence[str] = WEIGHED,
@@ -199,7 +182,7 @@ def calibrate(
     calibration that has never met this kind of recording does on it.
     """
     llr = held_out(material, names, prior=prior)
-    points = operating_points(llr, material)
+    points = with_evidence(operating_points(llr, material), llr, material)
     calibration = Calibration(
         fit(material, names, prior=prior),
         points,
@@ -257,6 +240,7 @@ def describe(calibration: Calibration, record: Mapping[str, Any]) -> str:
     lines += [
         f"FAR {100 * p.far:g} %: log-likelihood ratio {p.llr:.2f}"
         + ("" if calibration.supports(p.far) else " (too few impostor trials to be sure)")
+        + (f"; {words}" if (words := evidence_words(p)) else "")
         for p in calibration.points
     ]
     for name, found in record["domains"].items():

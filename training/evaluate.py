@@ -23,6 +23,7 @@ from edge.settings import Decide
 from training import metrics
 from training.embeddings import Embedder, Heard, Progress
 from training.report.tables import layout
+from training.thresholds import evidence_words
 from training.trials import Side, TrialList
 
 FIGURES: Final[dict[str, str]] = {
@@ -234,11 +235,17 @@ def rows(report: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
 
 
 def fixed_note(scorer: Scorer) -> str:
-    """Say in a line what the columns at the fixed threshold stand on."""
+    """Say what the columns at the fixed threshold stand on; then a line per operating point that has evidence."""
     far = FAR_TARGETS["balanced"]
     calibration = scorer.calibration
-    return (
+    lines = [
         f"Fixed threshold: log-likelihood ratio {calibration.threshold(far):.2f} (balanced: {100 * far:.1f} % of "
         f"impostors in calibration), from {calibration.trials} impostor trials of {calibration.speakers} people of the "
         "training split."
-    )
+    ]
+    lines += [
+        f"At FAR {100 * point.far:g} % ({point.llr:.2f}): {words}."
+        for point in calibration.points
+        if (words := evidence_words(point))
+    ]
+    return "\n".join(lines)

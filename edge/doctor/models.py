@@ -62,7 +62,17 @@ def bundle(case: Case) -> Finding:
             f"{lenient} another bundle in models.bundle.",
             facts,
         )
-    return Finding("bundle", "ok", f"The bundle {name} opens; its files are as they were made.", facts=facts)
+    point = calibration.point(FAR_TARGETS[profile])
+    sure = ""
+    if point is not None and point.evidence is not None:
+        facts["far_percent"] = round(100 * point.far, 4)
+        facts["far_high_percent"] = round(100 * point.evidence.far_high_voices, 4)
+        facts["voices"] = point.evidence.voices
+        sure = (
+            f" {profile.capitalize()} lets {100 * point.far:g} % of strangers pass, "
+            f"with 95 % confidence at most {100 * point.evidence.far_high_voices:.2g} %."
+        )
+    return Finding("bundle", "ok", f"The bundle {name} opens; its files are as they were made.{sure}", facts=facts)
 
 
 def voices(case: Case) -> Finding:

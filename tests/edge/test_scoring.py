@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import BundleError
+from edge.operating_point import Evidence, OperatingPoint
 from edge.scoring import (
     COHORT_TOP,
     FEATURE_NAMES,
@@ -71,6 +75,17 @@ def test_a_calibration_survives_its_json_form() -> None:
     assert Calibration.from_json(CALIBRATION.to_json()) == CALIBRATION
 
 
+def test_what_an_operating_point_stands_on_is_kept_with_it_and_older_bundles_have_none() -> None:
+    evidence = Evidence(trials=50_000, voices=400, accepted=5, far_high=0.0002, far_high_voices=0.0003)
+    point = OperatingPoint(0.0001, 6.0, evidence)
+    calibration = dataclasses.replace(CALIBRATION, points=(*CALIBRATION.points, point))
+    again = Calibration.from_json(json.loads(json.dumps(calibration.to_json())))
+    assert again == calibration
+    assert again.point(0.0001) == point
+    assert again.point(0.01).evidence is None
+    assert again.point(0.02) is None
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -78,6 +93,24 @@ def test_a_calibration_survives_its_json_form() -> None:
         {"weights": {"bias": 1.0}},
         {**CALIBRATION.to_json(), "weights": {"moon": 1.0}},
         {**CALIBRATION.to_json(), "points": []},
+        {**CALIBRATION.to_json(), "points": [{"far": 0.01, "llr": 1.0, "evidence": {"trials": 3}}]},
+        {**CALIBRATION.to_json(), "points": [{"far": 0.01, "llr": 1.0, "evidence": [1, 2]}]},
+        {
+            **CALIBRATION.to_json(),
+            "points": [
+                {
+                    "far": 0.01,
+                    "llr": 1.0,
+                    "evidence": {
+                        "trials": 9,
+                        "voices": 3,
+                        "accepted": 0,
+                        "far_high": float("nan"),
+                        "far_high_voices": 0.1,
+                    },
+                }
+            ],
+        },
         {**CALIBRATION.to_json(), "weights": {"bias": float("nan")}},
     ],
 )
@@ -133,8 +166,6 @@ def test_the_cohort_cosine_is_the_mean_of_the_nearest() -> None:
 
 
 def test_a_voiceprint_is_the_normalised_mean_and_refuses_two_encoders() -> None:
-    import dataclasses
-
     voice = Voice(5)
     clips = [voice.exemplar() for _ in range(5)]
     template = voiceprint_of(clips, person_id="p1", name="X")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from edge.errors import UsageError
 from edge.records import Embedding
 from edge.scoring import FEATURE_NAMES, Calibration, Scorer, calibration_features, cohort_cosine
-from training import calibration, material, metrics, pairs
+from training import calibration, material, metrics, pairs, thresholds
 from training.corpus import Recording
 from training.embeddings import Heard
 from training.listening import Circumstances, listen, quietest
@@ -227,7 +227,7 @@ def test_no_threshold_lets_more_impostors_pass_than_it_promises(scores, seed):
     zeros = np.zeros((n, len(FEATURE_NAMES)))
     trials = calibration.Material(zeros, no, weights / weights.sum(), same, same, same, same, no)
     llr = np.asarray(scores, float)
-    points = calibration.operating_points(llr, trials, (0.3, 0.1, 0.01))
+    points = thresholds.operating_points(llr, trials, (0.3, 0.1, 0.01))
     for point in points:
         passed = trials.weights[llr >= point.llr].sum()
         assert passed <= point.far + 1e-9

@@ -181,7 +181,8 @@ def test_calibrating_writes_a_card_that_the_device_accepts_and_says_how_it_was_m
     assert after.encoder == before.encoder
     assert found.weights["cosine"] > 0
     assert found.speakers == 18
-    assert [p.far for p in found.points] == [0.03, 0.01, 0.003, 0.001, 0.0003]
+    assert [p.far for p in found.points] == [0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001]
+    assert all(p.evidence is not None and p.evidence.voices == 18 for p in found.points)
     record = after.calibration["provenance"]
     assert record["encoder"] == after.encoder
     assert set(record["domains"]) == {"read", "arabic words"}
