@@ -87,7 +87,7 @@ class Enrolment:
 
     Args:
         scorer: calibration and cohort of the bundle in use.
-        others: voiceprints of everybody else who is enrolled with this encoder.
+        others: voiceprints of everybody else who is enrolled with this encoder or in its space.
         existing: the person's own exemplars when clips are added to an enrolment.
         allow: quality reasons that are let pass (the voice checks can't be switched off here).
     """
@@ -124,6 +124,7 @@ class Enrolment:
                 microphone=microphone,
                 created=created,
                 digest=digest,
+                space=embedding.space,
             )
             self._clips.append(_Clip(source, exemplar))
             if self._clips[-1] in self._strangers():

@@ -182,12 +182,15 @@ def mean_direction(vectors: Float32, weights: Sequence[float] | None = None) -> 
 
 
 def voiceprint_of(exemplars: Sequence[Exemplar], *, person_id: str, name: str) -> Voiceprint:
-    """The template of some exemplars of one encoder: their length-normalised mean (each clip counts the same)."""
+    """The template of some exemplars: their length-normalised mean (each clip counts the same).
+
+    Raises ``ValueError`` without exemplars, and for encoders that do not all name one embedding space.
+    """
     if not exemplars:
         raise ValueError("a voiceprint needs at least one exemplar")
-    encoders = {e.encoder for e in exemplars}
-    if len(encoders) > 1:
-        raise ValueError("exemplars of different encoders must never be averaged")
+    spaces = {e.encoder: e.space for e in exemplars if e.space}
+    if len({spaces.get(e.encoder, e.encoder) for e in exemplars}) > 1:
+        raise ValueError("exemplars of different embedding spaces must never be averaged")
     vectors = np.stack([e.vector for e in exemplars])
     centre = mean_direction(vectors)
     return Voiceprint(
@@ -197,7 +200,7 @@ def voiceprint_of(exemplars: Sequence[Exemplar], *, person_id: str, name: str) -
         speech_seconds=float(sum(e.speech_seconds for e in exemplars)),
         clips=len(exemplars),
         spread=float(np.mean(vectors @ centre)),
-        encoder=encoders.pop(),
+        encoder="+".join(sorted({e.encoder for e in exemplars})),
     )
 
 

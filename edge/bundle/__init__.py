@@ -7,20 +7,26 @@ mismatch refuses with a reason; a stream gives what the whole utterance gives, h
 
 from edge.bundle.card import Card, encoder_hash, parse_card, spec_from_json
 from edge.bundle.embedding import EmbeddingStream, Timings
-from edge.bundle.files import pack, seal
+from edge.bundle.files import pack, read_card, seal
 from edge.bundle.locate import installed_bundles
 from edge.bundle.opened import Bundle, open_bundle
+from edge.bundle.spaces import comparable, enrolment_bundle, in_words, known_spaces
 
 __all__ = [
     "Bundle",
     "Card",
     "EmbeddingStream",
     "Timings",
+    "comparable",
     "encoder_hash",
+    "enrolment_bundle",
+    "in_words",
     "installed_bundles",
+    "known_spaces",
     "open_bundle",
     "pack",
     "parse_card",
+    "read_card",
     "seal",
     "spec_from_json",
 ]

@@ -57,6 +57,20 @@ def read_bundle(path: Path) -> tuple[Card, dict[str, bytes]]:
     return card, contents
 
 
+def read_card(path: Path) -> Card:
+    """The card alone; the files that it lists are not looked at.
+
+    ``path``: a folder or a zip. Raises ``BundleError``.
+    """
+    try:
+        if path.is_dir():
+            return parse_card(_read_file(path, CARD_NAME, LARGEST_CARD_BYTES))
+        return _read_zip(path, card_only=True)[0]
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise BundleError(f"the bundle {path} cannot be read: {reason}", _AGAIN) from error
+
+
 def _limited(files: Mapping[str, str]) -> Iterable[str]:
     if len(files) > MOST_FILES:
         raise BundleError(f"the bundle lists {len(files)} files, and {MOST_FILES} is the limit", _AGAIN)
@@ -86,15 +100,15 @@ def _bounded(file: Any, name: str, limit: int) -> bytes:
     return data
 
 
-def _read_zip(path: Path) -> tuple[Card, dict[str, bytes]]:
+def _read_zip(path: Path, *, card_only: bool = False) -> tuple[Card, dict[str, bytes]]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = _members(archive.infolist(), path)
             if CARD_NAME not in members:
                 raise BundleError(f"the bundle {path} lacks the file {CARD_NAME}", _AGAIN)
             card = parse_card(_unpack(archive, members[CARD_NAME], LARGEST_CARD_BYTES))
-            contents = {}
-            for name in _limited(card.files):
+            contents: dict[str, bytes] = {}
+            for name in () if card_only else _limited(card.files):
                 if name not in members:
                     raise BundleError(f"the bundle {path} lacks the file {name}", _AGAIN)
                 contents[name] = _unpack(archive, members[name], LARGEST_FILE_BYTES)

@@ -71,10 +71,13 @@ def run(args: argparse.Namespace) -> int:
     console: Console = args.console
     if bool(args.clips) == (args.mic is not None):
         raise UsageError("Give either clips or --mic", "`earmark enroll --help` shows examples.")
-    with open_session(args) as session:
+    with open_session(args, enrolling=True) as session:
         person = _existing(session, args)
         name = person.name if person else args.name
         console.note(CONSENT.format(folder=printable(str(session.folder)), name=quoted(name)))
+        if not args.bundle and session.settings.enrolment.bundle:
+            listens = printable(session.settings.models.bundle)
+            console.note(f"The voice is learnt with {printable(session.bundle.name)}; {listens} listens.")
         enrolment = _enrolment(session, person, args)
         report = Report(console, name, enrolment, person)
         if args.mic is not None:
@@ -118,7 +121,7 @@ def _enrolment(session: Session, person: Person | None, args: argparse.Namespace
     return Enrolment(
         session.scorer,
         others=[v for v in session.voiceprints if v.person_id != mine],
-        existing=[e for e in person.exemplars if e.encoder == session.bundle.encoder] if person else (),
+        existing=session.exemplars(mine) if mine else (),
         allow=args.allow,
     )
 

@@ -61,6 +61,7 @@ def _summary(person: Person) -> dict[str, Any]:
         "clips": len(clips),
         "speech_seconds": round(sum(e.speech_seconds for e in clips), 1),
         "encoders": sorted({e.encoder for e in clips}),
+        "spaces": sorted({e.space for e in clips if e.space}),
         "microphones": sorted({e.microphone for e in clips}),
     }
 
@@ -90,9 +91,9 @@ def _show(console: Console, store: PeopleStore, who: str) -> int:
     person = store.find(who)
     consent = store.consent(person.id)
     spreads = {}
-    for encoder in sorted({e.encoder for e in person.exemplars}):
-        mine = [e for e in person.exemplars if e.encoder == encoder]
-        spreads[encoder] = round(voiceprint_of(mine, person_id=person.id, name=person.name).spread, 3)
+    for space in sorted({e.space or e.encoder for e in person.exemplars}):
+        mine = [e for e in person.exemplars if (e.space or e.encoder) == space]
+        spreads[space] = round(voiceprint_of(mine, person_id=person.id, name=person.name).spread, 3)
     if console.json:
         clips = [
             {
@@ -101,6 +102,7 @@ def _show(console: Console, store: PeopleStore, who: str) -> int:
                 "microphone": e.microphone,
                 "created": e.created,
                 "encoder": e.encoder,
+                "space": e.space or None,
             }
             for e in person.exemplars
         ]
@@ -123,8 +125,9 @@ def _show(console: Console, store: PeopleStore, who: str) -> int:
     ]
     for line in table(rows, right=(0, 1, 2)):
         console.say(line)
-    for encoder, spread in spreads.items():
-        console.say(f"likeness of the clips under encoder {encoder[:8]}: {spread:.2f} (1 = identical)")
+    for space, spread in spreads.items():
+        where = f"in the space {space}" if "/" in space else f"under encoder {space[:8]}"
+        console.say(f"likeness of the clips {where}: {spread:.2f} (1 = identical)")
     return EXIT_OK
 
 

@@ -1,7 +1,7 @@
 """What most commands need, opened once: settings, bundle, people, and pipelines made of them.
 
 Takes the parsed arguments (``--config``, ``--state``, ``--bundle``, ``--profile``); gives a ``Session``. Must hold: the
-options win over the environment and the file; people enrolled with another encoder are never compared, and named.
+options win over the environment and the file; people enrolled in another embedding space are never compared, and named.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from edge.bundle import Bundle, open_bundle
+from edge.bundle import Bundle, enrolment_bundle, known_spaces, open_bundle
 from edge.cli.opening import open_settings
 from edge.decision import FAR_TARGETS
 from edge.errors import UsageError
 from edge.people import PeopleStore
 from edge.pipeline import Pipeline
-from edge.records import Voiceprint
+from edge.records import Exemplar, Person, Voiceprint
 from edge.scoring import Calibration, Scorer, voiceprint
 from edge.settings import Settings, bundle_dirs, state_dir
 
@@ -46,13 +46,20 @@ class Session:
 
     @property
     def voiceprints(self) -> tuple[Voiceprint, ...]:
-        """Templates of everybody who was enrolled with this bundle's encoder, as of now."""
-        return tuple(voiceprint(person) for person in self.store.people(self.bundle.encoder))
+        """Templates of everybody whom this bundle can compare, as of now."""
+        return tuple(voiceprint(person) for person in self._comparable())
 
     @property
     def outdated(self) -> tuple[str, ...]:
-        """Names of people whom this bundle can't compare: they were enrolled with another encoder."""
-        return tuple(person.name for person in self.store.others(self.bundle.encoder))
+        """Names of people whom this bundle can't compare: enrolled with an encoder of another embedding space."""
+        return tuple(person.name for person in self.store.others(self.bundle.encoder, self.bundle.space))
+
+    def exemplars(self, person_id: str) -> tuple[Exemplar, ...]:
+        """Those of a person's exemplars that this bundle can compare."""
+        return next((person.exemplars for person in self._comparable() if person.id == person_id), ())
+
+    def _comparable(self) -> tuple[Person, ...]:
+        return self.store.people(self.bundle.encoder, self.bundle.space)
 
     @property
     def scorer(self) -> Scorer:
@@ -64,14 +71,19 @@ class Session:
         return Pipeline(self.bundle, self.settings, self.voiceprints, claim=claim)
 
 
-def open_session(args: argparse.Namespace) -> Session:
+def open_session(args: argparse.Namespace, *, enrolling: bool = False) -> Session:
     """Open everything that comparing voices needs.
+
+    ``enrolling``: with the bundle that learns voices, which the settings may name apart; ``--bundle`` wins over both.
 
     Raises ``SettingsError``, ``BundleError``, ``RuntimeMissingError``, ``StorageError`` or ``PeopleError``; and
     ``UsageError`` for a profile that too few trials stand behind.
     """
     settings = open_settings(args)
-    bundle = open_bundle(settings.models.bundle, settings.models, directories=bundle_dirs(settings, args.state))
+    directories = bundle_dirs(settings, args.state)
+    apart = enrolling and not args.bundle
+    name = enrolment_bundle(settings, directories) if apart else settings.models.bundle
+    bundle = open_bundle(name, settings.models, directories=directories)
     profile = settings.decide.profile
     calibration = Calibration.from_json(bundle.calibration)
     if not calibration.supports(FAR_TARGETS[profile]):
@@ -81,4 +93,4 @@ def open_session(args: argparse.Namespace) -> Session:
             "Choose another --profile, or another --bundle.",
         )
     folder = state_dir(settings, args.state)
-    return Session(settings, folder, bundle, PeopleStore(folder))
+    return Session(settings, folder, bundle, PeopleStore(folder, known_spaces(directories)))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.audio import open_source
-from edge.bundle import open_bundle
+from edge.bundle import known_spaces, open_bundle
 from edge.daemon.announcer import Announcer
 from edge.daemon.choices import Choices
 from edge.daemon.health import rss_mb
@@ -64,7 +64,7 @@ class Station:
         self._started = timestamp(clock.now())
         directories = bundle_dirs(settings, folder)
         self.bundle = open_bundle(settings.models.bundle, settings.models, directories=directories)
-        self._store = PeopleStore(folder)
+        self._store = PeopleStore(folder, known_spaces(directories))
         self._outbox = Outbox(folder / "outbox.sqlite") if settings.mqtt.enabled else None
         self._topics = Topics(settings.mqtt.base_topic, settings.node.name, settings.homeassistant.prefix)
         self._choices = Choices(folder)
@@ -140,7 +140,8 @@ class Station:
         if generation == self._generation:
             return
         self._generation = generation
-        self._voiceprints = tuple(voiceprint(p) for p in self._store.people(encoder=self.bundle.encoder) if p.exemplars)
+        everybody = self._store.people(self.bundle.encoder, self.bundle.space)
+        self._voiceprints = tuple(voiceprint(p) for p in everybody)
         voiceprints = self._voiceprints
         self._listener.between_blocks(lambda pipeline: pipeline.set_voiceprints(voiceprints))
         self._announce_document()

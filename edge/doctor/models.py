@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from edge.audio import read_samples
-from edge.bundle import Bundle
+from edge.bundle import Bundle, enrolment_bundle
 from edge.decision import FAR_TARGETS
 from edge.demo.stage import ASSETS, Actor, open_play
 from edge.doctor.case import Case
@@ -21,6 +21,7 @@ from edge.errors import AudioFileError, RuntimeMissingError
 from edge.records import Float32
 from edge.runtime.interpreters import choose
 from edge.scoring import Calibration
+from edge.settings import bundle_dirs
 
 _CLIPS: Final = 2
 """Clips per person in the self-test."""
@@ -42,6 +43,7 @@ def runtime(case: Case) -> Finding:
 def bundle(case: Case) -> Finding:
     """Whether the bundle of the settings opens, and can decide as strictly as they ask."""
     opened = case.bundle()
+    enrolment_bundle(case.known, bundle_dirs(case.known, case.state, case.environ))  # raises what is wrong with it
     calibration = Calibration.from_json(opened.calibration)
     name = f"{opened.name} {opened.card['version']}"
     facts = {
@@ -49,6 +51,7 @@ def bundle(case: Case) -> Finding:
         "version": opened.card["version"],
         "path": str(opened.path),
         "encoder": opened.encoder,
+        "space": opened.space or None,
         "trials": calibration.trials,
     }
     profile = case.known.decide.profile

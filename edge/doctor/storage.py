@@ -11,12 +11,13 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from edge.bundle import known_spaces
 from edge.doctor.case import Case
 from edge.doctor.findings import Finding, fault
 from edge.errors import EarmarkError
 from edge.outbox import peek
 from edge.people import PeopleStore
-from edge.settings import ENVIRONMENT
+from edge.settings import ENVIRONMENT, bundle_dirs
 
 _NEEDED_MB: Final = 10
 _ADVISED_MB: Final = 100
@@ -71,7 +72,7 @@ def people(case: Case) -> Finding:
     )
     if not path.exists():
         return nobody
-    with PeopleStore(path) as store:
+    with PeopleStore(path, known_spaces(bundle_dirs(case.known, case.state, case.environ))) as store:
         everybody = store.people()
         if not everybody:
             return nobody
@@ -81,7 +82,7 @@ def people(case: Case) -> Finding:
             # What is wrong with it, the check of the bundle says.
             said = f"{_number(len(everybody))} enrolled; whether the bundle knows them cannot be told without it."
             return Finding("people", "warn", said, "Mend the bundle first.", {"enrolled": len(everybody)})
-        outdated = [person.name for person in store.others(opened.encoder)]
+        outdated = [person.name for person in store.others(opened.encoder, opened.space)]
     facts = {"enrolled": len(everybody), "outdated": outdated}
     if outdated:
         return Finding(

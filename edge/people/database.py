@@ -45,6 +45,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE TABLE counter (generation INTEGER NOT NULL)",
         "INSERT INTO counter VALUES (0)",
     ),
+    ("ALTER TABLE exemplars ADD COLUMN space TEXT NOT NULL DEFAULT ''",),
 )
 """Statements that lead from each schema version to the next; the length is the version that this program writes. An
 entry is never changed once it has been released; a new version is a new entry."""

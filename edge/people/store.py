@@ -10,8 +10,9 @@ import difflib
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,19 +23,22 @@ from edge.people.database import FILE_NAME, connect, damaged, in_words, transact
 from edge.people.names import check_name, name_key
 from edge.records import Exemplar, Float32, Person
 
-_COLUMNS = "person_id, vector, encoder, speech_seconds, snr_db, microphone, created, digest"
+_COLUMNS = "person_id, vector, encoder, speech_seconds, snr_db, microphone, created, digest, space"
 _MOST_PEOPLE = 1000
 
 
 class PeopleStore:
     """The people enrolled on this device. Threads may share one; several processes may have the same file open.
 
-    ``path``: the SQLite file, or the folder in which it is ``people.sqlite``; made where it does not exist. Raises
-    ``PeopleError`` for a file that is damaged, foreign or of a newer version, which is left as it is, and
-    ``StorageError`` where the folder is read-only or the disk is full. The same holds for every method.
+    ``path``: the SQLite file, or the folder in which it is ``people.sqlite``; made where it does not exist.
+    ``spaces``: encoder -> embedding space, for exemplars that were stored before spaces were; what is read here follows
+    it at once, and the file with the next change. Raises ``PeopleError`` for a file that is damaged, foreign or of a
+    newer version, which is left as it is, and ``StorageError`` where the folder is read-only or the disk is full. The
+    same holds for every method.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, spaces: Mapping[str, str] | None = None) -> None:
+        self._spaces = dict(spaces or {})
         self.path = path / FILE_NAME if path.is_dir() else path
         self._lock = threading.RLock()
         self._connection = connect(self.path)
@@ -55,19 +59,20 @@ class PeopleStore:
         with self._reading() as connection:
             return int(connection.execute("SELECT generation FROM counter").fetchone()[0])
 
-    def people(self, encoder: str | None = None) -> tuple[Person, ...]:
-        """Everybody, by name. With ``encoder`` only those who have exemplars of that encoder, and only these
-        exemplars.
+    def people(self, encoder: str | None = None, space: str = "") -> tuple[Person, ...]:
+        """Everybody, by name. With ``encoder`` only those who have exemplars of that encoder or, where it is given, of
+        the embedding space ``space``, and only these exemplars. A recording that was embedded by several encoders of
+        the space counts once, by ``encoder`` where it is among them.
         """
         people = self._load()
         if encoder is None:
             return people
-        fitting = (_only(person, encoder) for person in people)
+        fitting = (_only(person, encoder, space) for person in people)
         return tuple(person for person in fitting if person.exemplars)
 
-    def others(self, encoder: str) -> tuple[Person, ...]:
-        """Those who have no exemplar of ``encoder``, and must enrol again to be known to it."""
-        return tuple(person for person in self._load() if not _only(person, encoder).exemplars)
+    def others(self, encoder: str, space: str = "") -> tuple[Person, ...]:
+        """Those who have no exemplar of ``encoder`` or ``space``, and must enrol again to be known to it."""
+        return tuple(person for person in self._load() if not _only(person, encoder, space).exemplars)
 
     def find(self, who: str) -> Person:
         """The person with this id or name (case makes no difference), with all exemplars.
@@ -109,7 +114,8 @@ class PeopleStore:
         return self.find(person_id)
 
     def add_exemplars(self, who: str, exemplars: Iterable[Exemplar], *, replace: bool = False) -> Person:
-        """Add clips to a person's enrolment, all or none; with ``replace`` the clips of the same encoders go first.
+        """Add clips to a person's enrolment, all or none; with ``replace`` the clips of the same encoders and embedding
+        spaces go first.
 
         Raises ``PeopleError`` without exemplars and for a clip that is there already.
         """
@@ -117,9 +123,10 @@ class PeopleStore:
         with self._writing() as connection:
             person = self.find(who)
             if replace:
-                for encoder in {clip.encoder for clip in clips}:
+                for encoder, space in {(clip.encoder, clip.space) for clip in clips}:
                     connection.execute(
-                        "DELETE FROM exemplars WHERE person_id = ? AND encoder = ?", (person.id, encoder)
+                        "DELETE FROM exemplars WHERE person_id = ? AND (encoder = ? OR (space = ? AND space != ''))",
+                        (person.id, encoder, space),
                     )
             _insert(connection, person.id, clips)
         if replace:
@@ -154,14 +161,15 @@ class PeopleStore:
             # One statement, so that both tables are seen at the same moment.
             rows = connection.execute(
                 "SELECT p.id, p.name, p.created, e.vector, e.encoder, e.speech_seconds, e.snr_db, e.microphone, "
-                "e.created, "
-                "e.digest FROM people p LEFT JOIN exemplars e ON e.person_id = p.id ORDER BY p.name_key, e.number"
+                "e.created, e.digest, e.space "
+                "FROM people p LEFT JOIN exemplars e ON e.person_id = p.id ORDER BY p.name_key, e.number"
             ).fetchall()
         found: dict[str, tuple[str, str, list[Exemplar]]] = {}
         for person_id, name, created, vector, *circumstances in rows:
             clips = found.setdefault(person_id, (name, created, []))[2]
             if vector is not None:
-                clips.append(Exemplar(self._vector(vector), *circumstances))
+                clip = Exemplar(self._vector(vector), *circumstances)
+                clips.append(clip if clip.space else replace(clip, space=self._spaces.get(clip.encoder, "")))
         return tuple(Person(key, name, created, tuple(clips)) for key, (name, created, clips) in found.items())
 
     def _vector(self, blob: bytes) -> Float32:
@@ -192,6 +200,8 @@ class PeopleStore:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         with self._lock, in_words(self.path), transaction(self._connection):
+            rows = [(space, encoder) for encoder, space in self._spaces.items()]
+            self._connection.executemany("UPDATE exemplars SET space = ? WHERE encoder = ? AND space = ''", rows)
             yield self._connection
             self._connection.execute("UPDATE counter SET generation = generation + 1")
 
@@ -200,8 +210,15 @@ def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _only(person: Person, encoder: str) -> Person:
-    clips = tuple(clip for clip in person.exemplars if clip.encoder == encoder)
+def _only(person: Person, encoder: str, space: str) -> Person:
+    own = [clip for clip in person.exemplars if clip.encoder == encoder]
+    kept = {id(clip) for clip in own}
+    seen = {clip.digest for clip in own}
+    for clip in person.exemplars:
+        if space and clip.space == space and clip.digest not in seen:
+            seen.add(clip.digest)
+            kept.add(id(clip))
+    clips = tuple(clip for clip in person.exemplars if id(clip) in kept)
     return Person(person.id, person.name, person.created, clips)
 
 
@@ -223,8 +240,8 @@ def _insert(connection: sqlite3.Connection, person_id: str, clips: tuple[Exempla
         row = (person_id, vector, clip.encoder, float(clip.speech_seconds), float(clip.snr_db), clip.microphone)
         try:
             connection.execute(
-                f"INSERT INTO exemplars ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*row, clip.created, clip.digest),
+                f"INSERT INTO exemplars ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*row, clip.created, clip.digest, clip.space),
             )
         except sqlite3.IntegrityError as error:
             raise PeopleError("the same recording is enrolled twice for one person", "Give each clip once.") from error

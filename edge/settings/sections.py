@@ -182,9 +182,9 @@ class Models:
 
     bundle: str = setting(
         DEFAULT_BUNDLE,
-        "Name of an installed bundle, or the path of a bundle's folder or .earmark file. People must enrol again "
-        "after a "
-        "change.",
+        "Name of an installed bundle, or the path of a bundle's folder or .earmark file. `earmark doctor` says which "
+        "one to take on this machine. After a change people must enrol again, unless both bundles name the same "
+        "embedding space.",
         pattern=r".+",
         pattern_words="a bundle's name or path",
     )
@@ -193,6 +193,17 @@ class Models:
     )
     reference_kernels: bool = setting(
         False, "Use the slow reference kernels, which give the same bits on every machine. For tests and comparisons."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """How voices are learnt."""
+
+    bundle: str = setting(
+        "",
+        "Bundle that `earmark enroll` learns voices with, where it is another one than `models.bundle` that listens: a "
+        "larger one is affordable there. Both must name the same embedding space. Empty means `models.bundle`.",
     )
 
 
@@ -295,6 +306,7 @@ class Settings:
     segment: Segment = Segment()
     decide: Decide = Decide()
     models: Models = Models()
+    enrolment: Enrolment = Enrolment()
     mqtt: Mqtt = Mqtt()
     homeassistant: HomeAssistant = HomeAssistant()
     privacy: Privacy = Privacy()

@@ -36,17 +36,18 @@ def store(path):
 def same(left: Exemplar, right: Exemplar) -> bool:
     return np.array_equal(left.vector, right.vector) and all(
         getattr(left, name) == getattr(right, name)
-        for name in ("encoder", "speech_seconds", "snr_db", "microphone", "created", "digest")
+        for name in ("encoder", "space", "speech_seconds", "snr_db", "microphone", "created", "digest")
     )
 
 
 def test_what_is_added_comes_back_to_the_bit(store, path):
-    ada = store.add("Ada", clips(1, 2), consent="said yes on 2026-11-21")
+    given = [clip(1), replace(clip(2), space="voices-64/1")]
+    ada = store.add("Ada", given, consent="said yes on 2026-11-21")
     store.close()
     with PeopleStore(path) as again:
         (found,) = again.people()
         assert (found.id, found.name, found.created) == (ada.id, "Ada", ada.created)
-        assert all(map(same, found.exemplars, clips(1, 2)))
+        assert all(map(same, found.exemplars, given))
         assert found.exemplars[0].vector.dtype == np.float32
         assert again.consent("ada") == "said yes on 2026-11-21"
     assert ada.id[0] == "p"
@@ -296,3 +297,55 @@ def test_two_processes_and_threads_write_at_once(path):
         assert [one.wait() for one in children] == [0, 0]
         assert len(store.people()) == 45
     assert not halves
+
+
+SPACE = "voices-64/1"
+
+
+def spaced(number: int, encoder: str, space: str = SPACE) -> Exemplar:
+    return replace(clip(number, encoder), space=space)
+
+
+def test_a_voiceprint_is_given_out_to_every_encoder_of_its_space(store):
+    store.add("Ada", [spaced(1, "accurate"), spaced(2, "accurate")])
+    store.add("Ben", [spaced(3, "compact")])
+    store.add("Cleo", [clip(4, "accurate"), spaced(5, "accurate", "voices-64/2")])
+    (ada, ben) = store.people("compact", SPACE)
+    assert (ada.name, ben.name) == ("Ada", "Ben")
+    assert {(one.encoder, one.space) for one in ada.exemplars} == {("accurate", SPACE)}
+    assert [person.name for person in store.others("compact", SPACE)] == ["Cleo"]
+    assert [person.name for person in store.people("accurate")] == ["Ada", "Cleo"], "the hash alone binds as before"
+    assert [person.name for person in store.people("compact", "")] == ["Ben"]
+    assert len(store.people("accurate", SPACE)[2].exemplars) == 2, "its own encoder's count, whatever space they name"
+
+
+def test_a_recording_counts_once_in_a_space_and_by_the_encoder_that_listens(store):
+    store.add("Ada", [spaced(1, "accurate"), spaced(2, "accurate")])
+    store.add_exemplars("Ada", [spaced(1, "compact")])
+    for encoder, wanted in (("compact", ["accurate", "compact"]), ("accurate", ["accurate", "accurate"])):
+        (ada,) = store.people(encoder, SPACE)
+        assert sorted(one.encoder for one in ada.exemplars) == wanted
+        assert {one.digest for one in ada.exemplars} == {"digest-1", "digest-2"}
+    (third,) = store.people("third", SPACE)
+    assert {one.digest for one in third.exemplars} == {"digest-1", "digest-2"}
+
+
+def test_replacing_clips_replaces_those_of_the_space(store):
+    store.add("Ada", [spaced(1, "accurate"), clip(2, "foreign")])
+    store.add_exemplars("Ada", [spaced(3, "compact")], replace=True)
+    assert [one.digest for one in store.find("Ada").exemplars] == ["digest-2", "digest-3"]
+    store.add_exemplars("Ada", [clip(4, "foreign")], replace=True)
+    assert [one.digest for one in store.find("Ada").exemplars] == ["digest-3", "digest-4"]
+
+
+def test_voiceprints_from_before_spaces_get_theirs_from_their_encoder(store, path):
+    """At once where they are read, in the file with the next change, and only where they named none."""
+    store.add("Ada", [clip(1, "accurate"), spaced(2, "accurate", "voices-64/2")])
+    generation = store.generation()
+    with PeopleStore(path, {"accurate": SPACE}) as told:
+        assert [one.space for one in told.people("compact", SPACE)[0].exemplars] == [SPACE]
+        assert told.generation() == generation, "reading changes nothing"
+        assert store.people("compact", SPACE) == ()
+        told.add("Ben", [clip(3, "foreign")])
+    assert [one.space for one in store.find("Ada").exemplars] == [SPACE, "voices-64/2"]
+    assert [one.space for one in store.find("Ben").exemplars] == [""]

@@ -95,8 +95,46 @@ def test_an_older_schema_is_migrated_and_keeps_its_people(path, monkeypatch):
         with PeopleStore(path) as store:
             assert [person.name for person in store.people()] == ["Ada"]
     with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(later),)
     connection.close()
+
+
+FIRST_SCHEMA = """
+CREATE TABLE people (id TEXT PRIMARY KEY, name TEXT NOT NULL, name_key TEXT NOT NULL UNIQUE, created TEXT NOT NULL,
+    consent TEXT NOT NULL);
+CREATE TABLE exemplars (number INTEGER PRIMARY KEY,
+    person_id TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE, vector BLOB NOT NULL, encoder TEXT NOT NULL,
+    speech_seconds REAL NOT NULL, snr_db REAL NOT NULL, microphone TEXT NOT NULL, created TEXT NOT NULL,
+    digest TEXT NOT NULL, UNIQUE (person_id, encoder, digest));
+CREATE TABLE counter (generation INTEGER NOT NULL);
+INSERT INTO counter VALUES (7);
+INSERT INTO people VALUES ('p0a1b', 'Ada', 'ada', '2026-11-21T10:00:00Z', 'asked');
+PRAGMA application_id = 0x4561724D;
+PRAGMA user_version = 1;
+"""
+"""As version 0.1.0 wrote it."""
+
+
+def test_a_database_from_before_spaces_keeps_its_people_bound_to_their_encoder(path):
+    path.parent.mkdir()
+    vector = np.arange(4, dtype="<f4")
+    with sqlite3.connect(path) as connection:
+        connection.executescript(FIRST_SCHEMA)
+        row = ("p0a1b", vector.tobytes(), "accurate", 3.5, 25.0, "mic:USB", "2026-11-21T10:00:00Z", "digest-1")
+        connection.execute(
+            "INSERT INTO exemplars (person_id, vector, encoder, speech_seconds, snr_db, microphone, created, digest) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
+    connection.close()
+    with PeopleStore(path) as store:
+        (ada,) = store.people("accurate", "voices-4/1")
+        (clip,) = ada.exemplars
+        assert (clip.encoder, clip.space, clip.digest, clip.speech_seconds) == ("accurate", "", "digest-1", 3.5)
+        assert np.array_equal(clip.vector, vector)
+        assert store.people("compact", "voices-4/1") == ()
+        assert (store.consent("Ada"), store.generation()) == ("asked", 7)
+        assert store.add_exemplars("Ada", clips(2)).id == "p0a1b"
 
 
 def test_a_failed_migration_leaves_the_file_as_it_was(path, monkeypatch):

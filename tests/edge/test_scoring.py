@@ -172,5 +172,17 @@ def test_a_voiceprint_is_the_normalised_mean_and_refuses_two_encoders() -> None:
     assert np.linalg.norm(template.vector) == pytest.approx(1.0, abs=1e-6)
     assert template.speech_seconds == 20.0
     assert 0 < template.spread <= 1
-    with pytest.raises(ValueError, match="different encoders"):
+    with pytest.raises(ValueError, match="different embedding spaces"):
         voiceprint_of([*clips, dataclasses.replace(clips[0], encoder="other")], person_id="p1", name="X")
+
+
+def test_exemplars_of_one_space_make_one_voiceprint_and_others_never() -> None:
+    first = Voice(1).exemplar()
+    spaced = [dataclasses.replace(first, encoder=name, space="voices/1") for name in ("b" * 16, "a" * 16)]
+    assert voiceprint_of(spaced, person_id="p", name="Ada").encoder == "a" * 16 + "+" + "b" * 16
+    half_told = [spaced[0], dataclasses.replace(spaced[0], space=""), spaced[1]]
+    assert voiceprint_of(half_told, person_id="p", name="Ada").clips == 3
+    for space in ("", "voices/2"):
+        strangers = [spaced[0], dataclasses.replace(spaced[1], space=space)]
+        with pytest.raises(ValueError, match="different embedding spaces"):
+            voiceprint_of(strangers, person_id="p", name="Ada")

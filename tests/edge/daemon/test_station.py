@@ -183,3 +183,14 @@ def test_people_enrolled_while_it_runs_are_known_at_once(settings, bundle, tmp_p
     station.refresh_people()
     assert not station.health_wanted
     station.stop(5)
+
+
+def test_people_enrolled_with_another_bundle_of_the_space_are_compared(settings, tmp_path) -> None:
+    space = "voices-38/1"
+    listens = voice_bundle.make(tmp_path / "listens", space=space)
+    vector = np.ones(38, np.float32) / np.float32(np.sqrt(38))
+    with PeopleStore(tmp_path) as store:
+        store.add("Ada", [Exemplar(vector, "f" * 16, 4.0, 25.0, "mic", "2026-11-21", "a", space)])
+        store.add("Ben", [Exemplar(vector, "f" * 16, 4.0, 25.0, "mic", "2026-11-21", "b")])
+    with_space = replace(settings, models=Models(bundle=str(listens)), mqtt=Mqtt(enabled=False))
+    assert through(with_space, tmp_path).describe()["people"] == 1
