@@ -25,24 +25,33 @@ Trunk = Callable[[Float32], Float32]
 
 
 class Encoder:
-    """Embeds utterances with ``trunk`` and ``kernel`` (2C, dim), ``bias`` (dim,). Not for several threads at once.
+    """Embeds utterances with ``trunk`` and ``kernel`` (2C, dim), ``bias`` (dim,), and perhaps ``compensation``: centre
+    (dim,) and transform (dim, dim) of the head. Not for several threads at once.
 
     ``encoder``: what its embeddings are bound to, and cached under (as in ``training.embeddings``).
     """
 
     def __init__(
-        self, trunk: Trunk, kernel: Float32, bias: Float32, spec: FeatureSpec, encoder: str = "unnamed"
+        self,
+        trunk: Trunk,
+        kernel: Float32,
+        bias: Float32,
+        spec: FeatureSpec,
+        encoder: str = "unnamed",
+        *,
+        compensation: tuple[Float32, Float32] | None = None,
     ) -> None:
         self.encoder = encoder
         self._trunk = trunk
         self._pooled: list[Float32] = []
         self._machinery = Machinery(
             encoder=encoder,
+            space="",
             front_end=FrontEnd(spec),
             frames_of=self._frames,
             fixed=True,
             window_frames=WINDOW_FRAMES,
-            head=Head(kernel, bias, None, 0.0),
+            head=Head(kernel, bias, None, 0.0, *(compensation or (None, None))),
             labels={},
         )
 
@@ -69,7 +78,14 @@ class Encoder:
 
 
 def int8_encoder(  # noqa: PLR0917 - the five parts of an encoder, and its name
-    model: bytes, kernel: Float32, bias: Float32, spec: FeatureSpec, prefer: Preference, encoder: str = "unnamed"
+    model: bytes,
+    kernel: Float32,
+    bias: Float32,
+    spec: FeatureSpec,
+    prefer: Preference,
+    encoder: str = "unnamed",
+    *,
+    compensation: tuple[Float32, Float32] | None = None,
 ) -> Encoder:
     """An encoder that runs an int8 file through the edge's runtime."""
     network = Network(model, prefer=prefer)
@@ -78,7 +94,7 @@ def int8_encoder(  # noqa: PLR0917 - the five parts of an encoder, and its name
         result = network(window)
         return result.reshape(result.shape[-2:])
 
-    return Encoder(trunk, kernel, bias, spec, encoder)
+    return Encoder(trunk, kernel, bias, spec, encoder, compensation=compensation)
 
 
 def float_encoder(  # noqa: PLR0917 - as above

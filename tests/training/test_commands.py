@@ -9,11 +9,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-import soundfile
 
 import edge
 from edge.bundle import pack
 from edge.scoring import Calibration
+from tests.training import demo_corpus
 from training import commands, evaluate
 
 ROOT = Path(__file__).parents[2]
@@ -55,20 +55,7 @@ def bare(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory) -> Path:
-    """Eighteen pretended speakers: five pieces of one second of each clip of the demo, as separate files."""
-    folder = tmp_path_factory.mktemp("corpus")
-    rows = ["path\tsplit\tset\tspeaker\tgender\temotion\tlanguage\tseconds\tlicence\tsource"]
-    clips = sorted(ASSETS.glob("*-enrol-*.ogg")) + sorted(ASSETS.glob("clip-*.ogg"))
-    for number, clip in enumerate(clips):
-        samples, rate = soundfile.read(clip, dtype="float32")
-        name = "librispeech" if number % 2 else "asc"
-        for piece in range(5):
-            path = f"{number}-{piece}.wav"
-            start = round(piece * (len(samples) - rate) / 4)
-            soundfile.write(folder / path, samples[start : start + rate], rate)
-            rows.append(f"{path}\ttrain\t{name}\ts{number}\t\t\ten\t1.0\t\t")
-    (folder / "manifest.tsv").write_text("\n".join(rows) + "\n")
-    return folder
+    return demo_corpus.write(tmp_path_factory.mktemp("corpus"))
 
 
 def test_a_report_has_a_row_per_list_and_goes_to_the_file_and_the_screen(words, bare, tmp_path, capsys):

@@ -1,0 +1,108 @@
+"""Puts a session compensation into the head of a bundle.
+
+Takes a bundle's folder, labelled training speech and a choice of shrinkages. Gives the same bundle with ``centre`` and
+``transform`` in its head and its cohort made anew. Must hold: what is learnt is learnt on the uncompensated embeddings,
+also where the bundle had a compensation before; calibration and figures, which belong to the old embeddings, go; the
+bundle is replaced in one step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from convert import cohort
+from convert.bundle_folder import npy, npz, write_bundle
+from convert.encoder import Encoder, int8_encoder
+from edge.bundle.files import load_npz, read_bundle
+from edge.errors import UsageError
+from edge.records import Float32
+from edge.runtime import Preference
+from training.compensation import SHRINKAGES, Choice, Compensation, Voices, choose, to_json
+from training.corpus import Recording
+from training.embeddings import Embedder, EmbeddingCache, Progress
+from training.material import DOMAINS
+from training.pairs import Plan, draw
+from training.trials import Audio
+
+Say = Callable[[str], None]
+_COMPENSATION: Final = ("centre", "transform")
+
+
+def voices_of(
+    encoder: Encoder, speech: Path, recordings: Sequence[Recording], cache: EmbeddingCache | None, progress: Progress
+) -> Voices:
+    """What ``encoder`` says about the takes that a calibration is fitted on, too."""
+    takes = draw(recordings, Plan())
+    embedder = Embedder(encoder, Audio(speech), cache=cache, runtime="compensation")
+    heard = embedder.hear_takes([(take.side, take.gain_db) for take in takes], progress)
+    return Voices(
+        [np.stack([one.vector for one in found.embeddings]) for found in heard],
+        np.array([f"{take.set}/{take.speaker}" for take in takes]),
+        np.array([DOMAINS.get(take.set, take.set) for take in takes]),
+        np.array([take.kind == "enrol" for take in takes]),
+    )
+
+
+def compensate(
+    folder: Path,
+    speech: Path,
+    recordings: Sequence[Recording],
+    *,
+    like: Path | None = None,
+    shrinkages: Sequence[float] = SHRINKAGES,
+    cache: EmbeddingCache | None = None,
+    prefer: Preference = "auto",
+    progress: Progress,
+    say: Say,
+) -> Choice | None:
+    """Learn a compensation, or take the one of the bundle ``like`` (None is returned then), and rewrite ``folder``.
+
+    Raises ``UsageError`` for a bundle without a network, or a ``like`` without a compensation or of other dimensions.
+    """
+    card, contents = read_bundle(folder)
+    if card.encoder_file is None:
+        raise UsageError(f"The bundle {folder} has no network", "Compensation needs a neural encoder.")
+    arrays = load_npz(contents[card.head_file], card.head_file)
+    plain = {name: value for name, value in arrays.items() if name not in _COMPENSATION}
+    parts = contents[card.encoder_file], plain["kernel"], plain["bias"], card.spec, prefer
+    encoder = int8_encoder(*parts, f"plain head of {card.files[card.encoder_file]} {_digest(plain)}")
+    choice = None
+    if like is None:
+        choice = choose(voices_of(encoder, speech, recordings, cache, progress), shrinkages, say)
+        found, made = choice.compensation, to_json(choice)
+    else:
+        found, made = _taken_from(like, card.dim)
+    say("embedding the cohort")
+    changed = int8_encoder(*parts, compensation=(found.centre, found.transform))
+    rows = cohort.cohort(changed, speech, recordings, progress)
+    files = {name: data for name, data in contents.items() if name != "card.json"}
+    head = plain | {"centre": found.centre, "transform": found.transform}
+    files[card.head_file] = npz(head)
+    files[str(card.raw["cohort"]["file"])] = npy(rows)
+    raw = {name: value for name, value in card.raw.items() if name != "files"}
+    raw |= {"compensation": made, "calibration": {}, "figures": {}}
+    write_bundle(folder, raw, files)
+    return choice
+
+
+def _digest(arrays: dict[str, Float32]) -> str:
+    found = hashlib.sha256()
+    for name in ("kernel", "bias"):
+        found.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return found.hexdigest()[:16]
+
+
+def _taken_from(like: Path, dim: int) -> tuple[Compensation, dict[str, Any]]:
+    card, contents = read_bundle(like)
+    arrays = load_npz(contents[card.head_file], card.head_file)
+    if card.dim != dim or any(name not in arrays for name in _COMPENSATION):
+        raise UsageError(
+            f"The bundle {like} has no compensation for {dim} dimensions", "Compensate that one first, or leave --like."
+        )
+    made = {"method": "the compensation of another bundle", "bundle": card.name, "encoder": card.encoder}
+    return Compensation(arrays["centre"], arrays["transform"]), made
