@@ -103,7 +103,7 @@ class Decider:
 
     def __init__(self, policy: Decide, scorer: Scorer, *, claim: str | None = None) -> None:
         self._policy = policy
-        self._scorer = scorer
+        self._scorer = scorer.aiming_at(FAR_TARGETS[policy.profile])
         self._claim = claim
         self._turn: _Turn | None = None
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edge.bundle import Bundle, EmbeddingStream
+from edge.correction import UNCORRECTED, Correction
 from edge.decision import Decider, refusal, rejected
 from edge.errors import AudioRejectedError
 from edge.records import SAMPLE_RATE, AudioBlock, Decision, Embedding, Result, StageTimes, Utterance, Voiceprint
@@ -40,18 +41,25 @@ class Pipeline:
         settings: the sections ``segment`` and ``decide`` are used.
         voiceprints: the people to compare with; see ``set_voiceprints``.
         claim: person id for verification (see ``decision.Decider``).
+        correction: what the household has learned about the bundle's calibration (see ``edge.calibrate``).
 
     Raises:
         BundleError: the bundle carries no usable calibration.
     """
 
     def __init__(
-        self, bundle: Bundle, settings: Settings, voiceprints: Sequence[Voiceprint] = (), *, claim: str | None = None
+        self,
+        bundle: Bundle,
+        settings: Settings,
+        voiceprints: Sequence[Voiceprint] = (),
+        *,
+        claim: str | None = None,
+        correction: Correction = UNCORRECTED,
     ) -> None:
         self._bundle = bundle
         self._settings = settings
         self._segmenter = Segmenter(settings.segment)
-        self.scorer = Scorer(Calibration.from_json(bundle.calibration), bundle.cohort)
+        self.scorer = Scorer(Calibration.from_json(bundle.calibration), bundle.cohort, correction)
         self._claim = claim
         self._decider = Decider(settings.decide, self.scorer, claim=claim)
         self._voiceprints = tuple(voiceprints)
@@ -63,10 +71,11 @@ class Pipeline:
         """The people compared with."""
         return self._voiceprints
 
-    def set_voiceprints(self, voiceprints: Sequence[Voiceprint]) -> None:
-        """Use these people from the next utterance on; the turn so far is forgotten."""
+    def set_voiceprints(self, voiceprints: Sequence[Voiceprint], correction: Correction = UNCORRECTED) -> None:
+        """Use these people and their correction from the next utterance on; the turn so far is forgotten."""
         self._voiceprints = tuple(voiceprints)
-        self._decider.reset()
+        self.scorer = replace(self.scorer, correction=correction)
+        self._decider = Decider(self._settings.decide, self.scorer, claim=self._claim)
 
     def set_policy(self, policy: Decide) -> None:
         """Decide by another policy from the next utterance on; the turn so far is forgotten."""

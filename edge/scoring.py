@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from edge.correction import UNCORRECTED, Correction
 from edge.errors import BundleError
 from edge.operating_point import OperatingPoint
 from edge.records import Embedding, Exemplar, Float32, Person, PersonScore, Scores, Voiceprint
@@ -211,10 +212,18 @@ def voiceprint(person: Person) -> Voiceprint:
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """Compares evidence with voiceprints under one calibration. ``cohort``: float32 ``(n, dim)`` of the bundle."""
+    """Compares evidence with voiceprints under one calibration. ``cohort``: float32 ``(n, dim)`` of the bundle.
+
+    ``correction``: the household's, applied to every log-likelihood ratio here and nowhere else.
+    """
 
     calibration: Calibration
     cohort: Float32
+    correction: Correction = UNCORRECTED
+
+    def aiming_at(self, far: float) -> Scorer:
+        """This scorer for a false-accept target; without the correction where that does not reach so far."""
+        return self if far >= self.correction.least_far else replace(self, correction=UNCORRECTED)
 
     def llrs(
         self, vector: Float32, voiceprints: Sequence[Voiceprint], *, speech_seconds: float, snr_db: float
@@ -234,7 +243,7 @@ class Scorer:
             cohort_test=float(cohort_cosine(vector, self.cohort)[0]),
             cohort_enrol=cohort_cosine(templates, self.cohort),
         )
-        return cosines, self.calibration.llr(features)
+        return cosines, np.clip(self.correction(self.calibration.llr(features)), -_LLR_LIMIT, _LLR_LIMIT)
 
     def score(
         self,
