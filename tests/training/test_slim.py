@@ -11,6 +11,8 @@ from tests.convert.tiny import BANDS, FRAMES, tiny_weights, tiny_windows
 from training.models.campp import embedder, tensors
 from training.slim.channels import groups
 from training.slim.choose import Budget, choose
+from training.slim.compose import compose
+from training.slim.compose import everything as all_channels
 from training.slim.cost import cost
 from training.slim.cut import cut
 from training.slim.importance import channel_means, importances
@@ -169,3 +171,42 @@ def test_widths_are_rounded_for_the_kernels(weights):
     kept = choose(importance, Budget(10_000_000, multiple=8, least=8), FRAMES, BANDS)
     assert {len(indices) % 8 for indices in kept.values()} == {0}
     assert any(len(indices) < 32 for indices in kept.values())
+
+
+def test_two_cuts_are_one_cut_by_what_both_keep(weights, means):
+    first = everything(weights) | {
+        "front.out": np.array([0, 2]),
+        "block1.1.growth": np.array([], np.int64),
+        "block1.2.bottleneck": np.array([1, 3]),
+        "tdnn": np.arange(1, widths(weights)["tdnn"]),
+    }
+    between = cut(weights, first, means)
+    found = channel_means(embedder(between, FRAMES), groups(between), tiny_windows(8))
+    # The first layer of block 1 is gone: what is called the first now was the second.
+    second = everything(between) | {"tdnn": np.array([0, 3]), "block1.1.bottleneck": np.array([1])}
+    after = cut(between, second, found)
+    both = compose(first, second)
+    assert both["tdnn"].tolist() == [1, 4]
+    assert both["block1.2.bottleneck"].tolist() == [3]
+    assert not len(both["block1.1.growth"])
+    at_once = cut(weights, both, means)
+    assert {name: value.shape for name, value in at_once.items() if "bias" not in name} == {
+        name: value.shape for name, value in after.items() if "bias" not in name
+    }
+    np.testing.assert_array_equal(
+        at_once["xvector.block1.tdnnd1.linear1.weight"], after["xvector.block1.tdnnd1.linear1.weight"]
+    )
+
+
+def test_composing_with_a_cut_that_keeps_all_changes_nothing(weights):
+    kept = without(weights, "transit1", 0)
+    for name, indices in compose(all_channels(groups(weights)), kept).items():
+        np.testing.assert_array_equal(indices, kept[name])
+
+
+def test_a_cap_holds_whatever_the_budget_allows(weights):
+    matter = {group.name: np.ones(group.width) for group in groups(weights)}
+    width = widths(weights)["transit3"]
+    kept = choose(matter, Budget(10**12, multiple=1, least=1, caps={"transit3": width - 2}), FRAMES, BANDS)
+    assert len(kept["transit3"]) == width - 2
+    assert len(kept["tdnn"]) == widths(weights)["tdnn"]

@@ -8,7 +8,7 @@ with nothing disappears.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -27,12 +27,14 @@ _STEP: Final = 0.02
 class Budget:
     """``macs``: per window. ``weight_price``: what a saved weight is worth in multiply-adds (0: only time counts).
     ``multiple``: widths are rounded to it. ``least``: no group but a layer's growth goes below it.
+    ``caps``: widths that groups may have at most, for those that cost little time and many bytes.
     """
 
     macs: int
     weight_price: float = 0.0
     multiple: int = 8
     least: int = 8
+    caps: Mapping[str, int] = field(default_factory=dict)
 
 
 def _least(name: str, budget: Budget) -> int:
@@ -50,7 +52,7 @@ def choose(
     """The channels to keep, so that a window costs at most ``budget.macs`` (after rounding: about that)."""
     order = {name: np.argsort(values) for name, values in importances.items()}
     sorted_importance = {name: values[order[name]] for name, values in importances.items()}
-    removed = dict.fromkeys(importances, 0)
+    removed = {name: max(0, len(order[name]) - budget.caps.get(name, len(order[name]))) for name in importances}
 
     def widths() -> dict[str, int]:
         return {name: len(order[name]) - count for name, count in removed.items()}

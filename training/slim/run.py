@@ -2,7 +2,7 @@
 
 Takes a ``SlimRecipe``, the teacher's tensors and a store. Gives the small network's tensors in ``out``, with what was
 done and how near it is to the teacher. Must hold: every stage can be interrupted and goes on; a stage that is done is
-not done again.
+not done again; what is left is mended after the teacher itself, however many cuts lie between.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from training.distil.run import Distillation
 from training.models.architecture import Campp
 from training.models.campp import embedder
 from training.slim.channels import groups
-from training.slim.choose import choose
+from training.slim.choose import Kept, choose
+from training.slim.compose import compose, everything
 from training.slim.cost import cost
 from training.slim.cut import cut
 from training.slim.importance import channel_means, importances
@@ -44,43 +45,62 @@ class Slimming:
         choices = Choices(seed=recipe.seed, held_out=recipe.held_out, teacher_windows=recipe.teacher_windows)
         room = Classroom(self._teacher, self._store, self._spec, choices, folder=self._out / "teacher", say=say)
         weights, stages = dict(self._teacher), []
+        kept = everything(groups(weights))
         for number, stage in enumerate(recipe.stages, 1):
             say(f"stage {number} of {len(recipe.stages)}")
-            weights = self._stage(stage, weights, room, self._out / f"stage-{number}", say)
+            weights, kept = self._stage(stage, (weights, kept), room, self._out / f"stage-{number}", say)
             stages.append(self._describe(weights, room))
             say(f"  {stages[-1]}")
         save_tensors(self._out / "weights.npz", weights)
         return {"recipe": recipe.to_json(), **room.describe(), "stages": stages}
 
-    def _stage(self, stage: Stage, weights: Weights, room: Classroom, out: Path, say: Say) -> dict[str, Float32]:
-        finished, start = out / "weights.npz", out / "start.npz"
+    def _stage(
+        self, stage: Stage, present: tuple[Weights, Kept], room: Classroom, out: Path, say: Say
+    ) -> tuple[dict[str, Float32], Kept]:
+        """``present``: the network before, and which of the teacher's channels it has. Gives the same after."""
+        finished, start, kept = out / "weights.npz", out / "start.npz", out / "kept.npz"
         if finished.exists():
-            return {name: np.asarray(value) for name, value in read_checkpoint(finished).items()}
+            return _tensors(finished), _kept(kept)
         out.mkdir(parents=True, exist_ok=True)
         if not start.exists():
-            save_tensors(start, self._cut(stage, weights, room, say))
-        small = read_checkpoint(start)
+            small, chosen = self._cut(stage, present, room, say)
+            save_tensors(kept, chosen)
+            save_tensors(start, small)
+        small = _tensors(start)
         say(f"  before teaching: {room.judge(embedder(small, WINDOW_FRAMES))}")
         if stage.distil is None:
             save_tensors(finished, small)
-            return {name: np.asarray(value) for name, value in small.items()}
-        return Distillation(stage.distil, Campp(small), room.lessons, out).run(say, room.judge)
+            return small, _kept(kept)
+        taught = Distillation(stage.distil, Campp(small), room.lessons, out).run(say, room.judge)
+        return taught, _kept(kept)
 
-    def _cut(self, stage: Stage, weights: Weights, room: Classroom, say: Say) -> dict[str, Float32]:
+    def _cut(
+        self, stage: Stage, present: tuple[Weights, Kept], room: Classroom, say: Say
+    ) -> tuple[dict[str, Float32], Kept]:
         say("  looking at the channels")
+        weights, before = present
         shown = windows_of(self._store, self._spec, room.lessons.rows[: self._recipe.windows])
         model, found = embedder(weights, WINDOW_FRAMES), groups(weights)
         means = channel_means(model, found, shown)
         matter = importances(model, found, means, shown, seed=self._recipe.seed)
-        kept = choose(matter, stage.budget, WINDOW_FRAMES, shown.shape[2])
-        small = cut(weights, kept, means)
+        chosen = choose(matter, stage.budget, WINDOW_FRAMES, shown.shape[2])
+        small, kept = cut(weights, chosen, means), compose(before, chosen)
         if not stage.mend_windows:
-            return small
+            return small, kept
         shown = windows_of(self._store, self._spec, room.lessons.rows[: stage.mend_windows])
-        return mend(weights, small, kept, shown, seed=self._recipe.seed, say=say)
+        return mend(self._teacher, small, kept, shown, seed=self._recipe.seed, say=say), kept
 
     def _describe(self, weights: Weights, room: Classroom) -> dict[str, Any]:
         widths = {group.name: group.width for group in groups(weights)}
         found = cost(widths, WINDOW_FRAMES, self._spec.coefficients)
         judged = room.judgement(embedder(weights, WINDOW_FRAMES))
         return {"macs_per_window": found.macs, "weights": found.weights, **judged}
+
+
+def _tensors(path: Path) -> dict[str, Float32]:
+    return {name: np.asarray(value) for name, value in read_checkpoint(path).items()}
+
+
+def _kept(path: Path) -> Kept:
+    with np.load(path) as found:
+        return {name: found[name] for name in found.files}
