@@ -44,13 +44,13 @@ class Machinery:
     """
 
     encoder: str
-    space: str
     front_end: FrontEnd
     frames_of: Callable[[Float32], Float32]
     fixed: bool
     window_frames: int
     head: Head
     labels: Mapping[str, Labels]
+    space: str = ""
 
 
 class EmbeddingStream:
