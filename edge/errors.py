@@ -128,6 +128,13 @@ class EnrolmentError(EarmarkError):
     code = "enrolment"
 
 
+class CalibrationError(EarmarkError):
+    """The people enrolled make no calibration: too few clips, or two of them cannot be told apart."""
+
+    exit_code = EXIT_NO
+    code = "calibration"
+
+
 class ExtraMissingError(EarmarkError):
     """A command needs an extra that is not installed; the remedy is the line that installs it."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from edge.bundle import Bundle, enrolment_bundle, known_spaces, open_bundle
+from edge.calibrate.kept import Household, Origin, household
 from edge.cli.opening import open_settings
 from edge.decision import FAR_TARGETS
 from edge.errors import UsageError
@@ -66,9 +67,25 @@ class Session:
         """Calibration and cohort of the bundle. Raises ``BundleError`` where it has no calibration."""
         return Scorer(Calibration.from_json(self.bundle.calibration), self.bundle.cohort)
 
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """Everybody whom this bundle can compare, with the exemplars that it can compare."""
+        return self._comparable()
+
+    @property
+    def household(self) -> Household:
+        """What the people enrolled now have calibrated for themselves (see ``edge.calibrate``)."""
+        return household(self.folder, self.bundle, self.people)
+
+    @property
+    def calibration(self) -> Origin:
+        """Whose calibration decides at the profile in force."""
+        return self.household.origin(FAR_TARGETS[self.settings.decide.profile])
+
     def pipeline(self, *, claim: str | None = None) -> Pipeline:
         """A fresh pipeline that compares with everybody enrolled; ``claim``: person id for verification."""
-        return Pipeline(self.bundle, self.settings, self.voiceprints, claim=claim)
+        correction = self.household.correction
+        return Pipeline(self.bundle, self.settings, self.voiceprints, claim=claim, correction=correction)
 
 
 def open_session(args: argparse.Namespace, *, enrolling: bool = False) -> Session:
