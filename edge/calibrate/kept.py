@@ -61,7 +61,7 @@ class Household:
 def household(folder: Path, bundle: Bundle, people: Sequence[Person]) -> Household:
     """What is kept in the state ``folder``, if it belongs to this bundle and these people.
 
-    ``people``: those with exemplars of the bundle's encoder, and only these exemplars. Never raises for a file.
+    ``people``: those whom the bundle can compare, with the exemplars that it can compare. Never raises for a file.
     """
     try:
         raw = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
@@ -125,7 +125,7 @@ def _bound(bundle: Bundle, people: Sequence[Person]) -> dict[str, str]:
     """Hashes of what a correction depends on. A person's name makes no difference."""
     calibration = Calibration.from_json(bundle.calibration)
     scale = {"weights": dict(calibration.weights), "points": [(p.far, p.llr) for p in calibration.points]}
-    clips = sorted((person.id, sorted(e.digest for e in person.exemplars)) for person in people)
+    clips = sorted((person.id, sorted(e.encoder + e.digest for e in person.exemplars)) for person in people)
     return {
         "encoder": bundle.encoder,
         "calibration": _hash(json.dumps(scale, sort_keys=True).encode() + bundle.cohort.tobytes()),

@@ -107,7 +107,7 @@ class _Rows:
         return Trials(llr, genuine > 0, clips, voices, templates, heard > 0, self._people)
 
 
-def trials_of(people: Sequence[Person], scorer: Scorer, clips: Sequence[Clip] = ()) -> Trials:
+def trials_of(people: Sequence[Person], scorer: Scorer, encoder: str, clips: Sequence[Clip] = ()) -> Trials:
     """All comparisons that a household offers.
 
     Each exemplar meets a template of the person's remaining ones (leave one out; nothing where there is only one) and
@@ -115,14 +115,18 @@ def trials_of(people: Sequence[Person], scorer: Scorer, clips: Sequence[Clip] = 
     speaker is tested with the household's median seconds of speech and signal-to-noise ratio.
 
     Args:
-        people: with exemplars of the scorer's encoder only, each at least one.
+        people: with the exemplars that the bundle can compare, each at least one.
         scorer: without a correction.
+        encoder: the bundle's. Exemplars that another encoder of its space made are part of templates, but no tests: the
+            device will not make such ones.
         clips: further ones, not among the exemplars.
     """
     rows = _Rows(people)
     templates = [voiceprint(person) for person in people]
     for number, person in enumerate(people):
         for left_out, exemplar in enumerate(person.exemplars):
+            if exemplar.encoder != encoder:
+                continue
             rest = [e for i, e in enumerate(person.exemplars) if i != left_out]
             mine = voiceprint_of(rest, person_id=person.id, name=person.name) if rest else templates[number]
             against = [*templates[:number], mine, *templates[number + 1 :]]

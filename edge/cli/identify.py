@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
+from edge.calibrate.kept import Origin
 from edge.cli import options
 from edge.cli.app import error_json
 from edge.cli.console import Console, Style, compared, printable
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         if not console.json and files:
             width = max(len(printable(text)) for text in files)
             console.say(console.style("file".ljust(width) + "  " + _LAYOUT.format(*_HEADER), "bold"))
-        pipeline = session.pipeline()
+        pipeline, calibration = session.pipeline(), session.calibration
         with Progress(console, "listening", len(files)) as bar:
             for text in files:
                 hearing = Hearing()
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
                 try:
                     for result in listen(pipeline, source, hearing):
                         outcomes.append(result.decision.outcome)
-                        _show(console, text, result, width if not console.json else 0)
+                        _show(console, text, result, calibration, width if not console.json else 0)
                 except AudioFileError as error:
                     if len(files) == 1 and not problems:
                         raise
@@ -86,16 +87,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def tell_about_people(console: Console, session: Session) -> None:
-    """Advice where nobody can be identified, or somebody is left out."""
+    """Advice where nobody can be identified, somebody is left out, or the household's calibration no longer counts."""
     if session.outdated:
         names = ", ".join(printable(name) for name in session.outdated)
         console.warn(f"Not compared, since enrolled with another model: {names}. Enrol them again.")
+    if stale := session.household.stale:
+        console.note(f"The household's calibration is not used: {stale}. `earmark calibrate` renews it.")
     if not session.voiceprints:
         console.note("Nobody is enrolled for this model, so every voice is unknown; `earmark enroll` changes that.")
 
 
-def result_json(text: str, result: Result) -> dict[str, Any]:
-    """One utterance as plain values."""
+def result_json(text: str, result: Result, calibration: Origin) -> dict[str, Any]:
+    """One utterance as plain values. ``calibration``: whose decided."""
     decision, heard = result.decision, result.utterance
     person = decision.best if decision.outcome == "identified" else None
     judged = decision.outcome != "rejected"
@@ -113,12 +116,13 @@ def result_json(text: str, result: Result) -> dict[str, Any]:
         "flags": list(decision.flags),
         "reason": decision.reason,
         "pooled": decision.pooled,
+        "calibration": calibration,
     }
 
 
-def _show(console: Console, text: str, result: Result, width: int) -> None:
+def _show(console: Console, text: str, result: Result, calibration: Origin, width: int) -> None:
     if console.json:
-        console.emit(result_json(text, result))
+        console.emit(result_json(text, result, calibration))
         return
     decision, heard = result.decision, result.utterance
     judged = decision.outcome != "rejected"

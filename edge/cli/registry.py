@@ -65,6 +65,7 @@ BUILT_IN: Final = tuple(
         ("verify", PEOPLE, "Is this the voice of a certain person? Answers with its exit code."),
         ("identify", PEOPLE, "Whose voice is it? One line for each utterance of some recordings."),
         ("people", PEOPLE, "List, show, rename and remove the people enrolled."),
+        ("calibrate", PEOPLE, "Fit the decisions to this household's own clips, and tell what to expect."),
         ("run", SERVICE, "Listen, and publish who speaks over MQTT."),
         ("devices", SERVICE, "List the microphones."),
         ("doctor", SERVICE, "Check the installation, and say what to do about what is missing."),

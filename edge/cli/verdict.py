@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from edge.calibrate.kept import Origin
 from edge.cli.console import compared
 from edge.cli.recordings import SENTENCES
 from edge.decision import FAR_TARGETS
@@ -33,7 +34,7 @@ _RANK: Final = {"rejected": 0, "unknown": 1, "uncertain": 2, "identified": 3}
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """``decision``: the one that counts, None where none was possible. ``speech_seconds`` and ``snr_db`` are those of
-    everything that could be used. ``target_far``: share of strangers that pass, by the bundle's calibration.
+    everything that could be used. ``target_far``: share of strangers that pass, by the calibration that decided.
     """
 
     person: Person
@@ -45,6 +46,7 @@ class Verdict:
     utterances: int
     target_far: float
     model: str
+    calibration: Origin = "bundle"
 
     @property
     def exit_code(self) -> int:
@@ -84,11 +86,22 @@ class Verdict:
             "class": CLASS,
             "target_far": self.target_far,
             "model": self.model,
+            "calibration": self.calibration,
         }
 
 
-def judge(results: Sequence[Result], *, person: Person, profile: Profile, model: str, nothing: str) -> Verdict:
-    """The verdict over all utterances of an attempt. ``nothing``: the reason where there were none."""
+def judge(
+    results: Sequence[Result],
+    *,
+    person: Person,
+    profile: Profile,
+    model: str,
+    nothing: str,
+    calibration: Origin = "bundle",
+) -> Verdict:
+    """The verdict over all utterances of an attempt. ``nothing``: the reason where there were none. ``calibration``:
+    whose decided.
+    """
     used = [r for r in results if r.decision.outcome != "rejected"]
     seconds = sum(r.utterance.speech_seconds for r in used)
     snr_db = sum(r.utterance.snr_db * r.utterance.speech_seconds for r in used) / seconds if seconds else None
@@ -113,4 +126,5 @@ def judge(results: Sequence[Result], *, person: Person, profile: Profile, model:
         utterances=len(results),
         target_far=FAR_TARGETS[profile],
         model=model,
+        calibration=calibration,
     )

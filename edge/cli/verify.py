@@ -66,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
                 f"{person.name} was enrolled with another model than {session.bundle.name}",
                 f"Enrol again: `earmark enroll {quoted(person.name)} --add` with clips, or name the old --bundle.",
             )
+        if stale := session.household.stale:
+            console.note(f"The household's calibration is not used: {stale}. `earmark calibrate` renews it.")
         if args.source is None:
             source = open_microphone(args.mic or "", session.settings)
             limit_seconds = args.timeout or MICROPHONE_SECONDS
@@ -94,6 +96,7 @@ def _attempt(console: Console, session: Session, person: Person, source: AudioSo
         profile=session.settings.decide.profile,
         model=session.model,
         nothing=hearing.why_nothing(session.settings),
+        calibration=session.calibration,
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from edge.audio import open_source
 from edge.bundle import known_spaces, open_bundle
+from edge.calibrate.kept import household, signature
 from edge.daemon.announcer import Announcer
 from edge.daemon.choices import Choices
 from edge.daemon.health import rss_mb
@@ -58,6 +59,7 @@ class Station:
         on_event: Callable[[UtteranceEvent, Result], None] = lambda event, result: None,
     ) -> None:
         self._on_event = on_event
+        self._folder = folder
         self._clock = clock
         self._realtime = realtime
         self._begun = clock.monotonic()
@@ -72,7 +74,7 @@ class Station:
         self.settings = self._restored(settings)
         self._publisher = self._make_publisher()
         self._maker = EventMaker(settings.node, settings.privacy, model=self._model(), clock=clock)
-        self._generation = -1
+        self._seen: object = None
         self._voiceprints: tuple[Voiceprint, ...] = ()
         self._mic_problem: str | None = None
         self.health_wanted = False
@@ -135,15 +137,18 @@ class Station:
         self._announcer.tick()
 
     def refresh_people(self) -> None:
-        """Notice people who were enrolled, renamed or removed by another process."""
-        generation = self._store.generation()
-        if generation == self._generation:
+        """Notice people who were enrolled, renamed or removed by another process, and a new calibration of theirs."""
+        seen = (self._store.generation(), signature(self._folder))
+        if seen == self._seen:
             return
-        self._generation = generation
+        self._seen = seen
         everybody = self._store.people(self.bundle.encoder, self.bundle.space)
         self._voiceprints = tuple(voiceprint(p) for p in everybody)
         voiceprints = self._voiceprints
-        self._listener.between_blocks(lambda pipeline: pipeline.set_voiceprints(voiceprints))
+        found = household(self._folder, self.bundle, everybody)
+        self._listener.between_blocks(lambda pipeline: pipeline.set_voiceprints(voiceprints, found.correction))
+        if found.stale:
+            _LOG.warning("the household's calibration is not used: %s; `earmark calibrate` renews it", found.stale)
         self._announce_document()
         self._announcer.set_people(voiceprints)
         self.health_wanted = True
