@@ -5,7 +5,7 @@ chance, and no overlap.
 
 The rule: two clips of one person at least, and a third of the person's clips at least, pass the other's template at the
 threshold of the profile ``balanced``. Chance lets one clip in 300 pass; what is learned from the household plays no
-part, or an overlap could hide itself. docs/evaluation.md tells how often that is wrong.
+part, or an overlap could hide itself.
 """
 
 from __future__ import annotations

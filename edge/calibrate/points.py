@@ -72,9 +72,15 @@ class Point:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; null for the figures that are refused."""
-        plain = asdict(self) | {"supported": self.supported}
+        plain = {key: _rounded(value) for key, value in asdict(self).items()} | {"supported": self.supported}
         hidden = ("asked", "of_all", "accepted", "far_high", "far_high_voices") if self.refused else ()
         return plain | dict.fromkeys(hidden)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def points(trials: Trials, calibration: Calibration) -> tuple[Point, ...]:

@@ -92,5 +92,5 @@ def _row(point: Mapping[str, Any]) -> list[str]:
 
 def _unsupported(point: Mapping[str, Any]) -> str:
     name = f"{point['profile']} ({100 * point['far']:g} %)" if point["profile"] else f"{100 * point['far']:g} %"
-    few = f"{point['trials']} impostor trials, and {point['needed']} more are needed to support it"
-    return f"{name}: refused, {few}." if point["asked"] is None else f"{name}: only {few}."
+    few = f"{point['needed']} of the {point['trials'] + point['needed']} impostor trials are missing that it takes"
+    return f"{name}: refused, {few}." if point["asked"] is None else f"{name}: {few}."

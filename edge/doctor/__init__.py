@@ -2,8 +2,8 @@
 
 Takes settings and a place to look at; gives a ``Finding`` per check. ``examination`` runs them, ``findings`` says what
 one is, ``case`` holds what several checks share; the rest are the checks: ``machine``, ``models``, ``tiers``,
-``sound``, ``storage``, ``broker``. Must hold: no check can end the examination; nothing that runs beside it is
-disturbed; this module imports nothing, so that ``--help`` is quick.
+``sound``, ``storage``, ``household``, ``broker``. Must hold: no check can end the examination; nothing that runs beside
+it is disturbed; this module imports nothing, so that ``--help`` is quick.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ CHECKS: Final = (
     "level",
     "state",
     "people",
+    "calibration",
     "outbox",
     "broker",
     "service",

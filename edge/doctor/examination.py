@@ -13,6 +13,7 @@ from edge.doctor import CHECKS
 from edge.doctor.broker import broker
 from edge.doctor.case import Case
 from edge.doctor.findings import Finding, fault, one_line
+from edge.doctor.household import calibration
 from edge.doctor.machine import clock, processor, python, service
 from edge.doctor.models import bundle, runtime, voices
 from edge.doctor.sound import formats, level, microphone
@@ -24,7 +25,7 @@ _CHECKS: Final[dict[str, Callable[[Case], Finding]]] = {
     check.__name__: check
     for check in (
         *(settings, python, runtime, processor, bundle, voices, bundles, formats, microphone, level, state, people),
-        *(outbox, broker, service, clock),
+        *(calibration, outbox, broker, service, clock),
     )
 }
 _WITHOUT_SETTINGS: Final = frozenset({"settings", "python", "runtime", "processor", "formats", "clock"})
