@@ -19,12 +19,18 @@ from edge.errors import EXIT_OK, BundleError, EarmarkError, UsageError
 
 if TYPE_CHECKING:
     from edge.bundle import Bundle
+    from edge.scoring import Scorer
     from training.corpus import Recording
+    from training.embeddings import Embedder
+    from training.enrolling import Account, Listener
+    from training.report.evaluation import Measured
+    from training.trials import TrialList
 
 EVALUATE_EXAMPLES: Final = """examples:
   earmark evaluate --bundle accurate --speech ~/speech ~/trials/*.tsv
   earmark evaluate --bundle ./mine --speech ~/speech --json report.json --markdown ~/trials/words-1s.tsv
   earmark evaluate --bundle ./mine --speech ~/speech --conditions --report report/ ~/trials/*.tsv
+  earmark evaluate --bundle ./small --enrol-bundle ./large --enrol-views 4 --speech ~/speech ~/trials/*.tsv
 
 A list is tab-separated with the columns target, enrol_speaker, enrol, test_speaker, test, noise; docs/evaluation.md
 describes them and every figure.
@@ -61,46 +67,86 @@ def _run(
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from edge.decision import FAR_TARGETS
-    from edge.scoring import Calibration, Scorer
-    from training import evaluate as evaluation
+    from training import enrolling
     from training.embeddings import Embedder
-    from training.report import canvas, conditions
+    from training.report import canvas
     from training.report import evaluation as report_folder
     from training.trials import Audio, read_list
 
     lists = [read_list(Path(name)) for name in options.lists]
     if len({found.name for found in lists}) < len(lists):
         raise UsageError("Two trial lists have the same name", "A report has one row per name: rename one file.")
-    speech = folder(options.speech)
-    bundle = _open(options)
-    if options.card:
-        _card(bundle.path)  # refuse before the work, not after it
+    audio, bundle, cache = Audio(folder(options.speech)), _open(options), _cache(options)
+    way = enrolling.Way(options.enrol_bundle, options.enrol_views, options.enrol_seed)
+    if options.card:  # refuse before the work, not after it
+        if way.apart:
+            raise UsageError(
+                "A card holds what its bundle does alone", "Leave --card out, or --enrol-bundle and -views."
+            )
+        _card(bundle.path)
     if options.report:
         canvas.require()
         report_folder.prepare(Path(options.report))
-    scorer = Scorer(Calibration.from_json(bundle.calibration), bundle.cohort) if bundle.calibration else None
-    embedder = Embedder(bundle, Audio(speech), cache=_cache(options), runtime=bundle.runtime)
     in_depth = bool(options.json or options.conditions or options.report)
-    recordings = _recordings(speech) if in_depth else ()
-    report: dict[str, dict[str, float | int]] = {}
-    measured: list[report_folder.Measured] = []
+    recordings = _recordings(audio.root) if in_depth or way.views else ()
+    embedder = Embedder(bundle, audio, cache=cache, runtime=bundle.runtime)
+    enroller = way.open(bundle, audio, cache, recordings, lists, prefer=options.runtime) if way.apart else None
+    found = _measure(lists, embedder, _scorer(bundle), enroller, recordings if in_depth else None)
+    _tell(options, bundle, found, enroller.account if enroller else None)
+
+
+def _scorer(bundle: Bundle) -> Scorer | None:
+    from edge.scoring import Calibration, Scorer
+
+    return Scorer(Calibration.from_json(bundle.calibration), bundle.cohort) if bundle.calibration else None
+
+
+def _measure(
+    lists: Sequence[TrialList],
+    embedder: Embedder,
+    scorer: Scorer | None,
+    enroller: Listener | None,
+    recordings: Sequence[Recording] | None,
+) -> list[Measured]:
+    """Score all lists; ``recordings`` None: figures only, without looking closer."""
+    from training import evaluate as evaluation
+    from training.report import evaluation as report_folder
+
+    measured = []
     for trials in lists:
         with Progress(f"{trials.name}: embedding") as progress:
-            scored = evaluation.score_list(trials, embedder, scorer, progress=progress)
+            scored = evaluation.score_list(trials, embedder, scorer, progress=progress, enroller=enroller)
         try:
-            report[trials.name] = evaluation.figures(scored)
+            figures = evaluation.figures(scored)
         except ValueError as error:
             raise UsageError(str(error).rstrip("."), "An error rate needs both.") from error
-        if in_depth:
-            measured.append(report_folder.measure(trials, scored, report[trials.name], recordings))
+        closer = recordings is not None
+        measured.append(
+            report_folder.measure(trials, scored, figures, recordings or ())
+            if closer
+            else report_folder.Measured(scored, figures, (), {})
+        )
+    return measured
+
+
+def _tell(options: argparse.Namespace, bundle: Bundle, measured: Sequence[Measured], account: Account | None) -> None:
+    """Card, page, JSON and tables, as far as they are asked for."""
+    from edge.decision import FAR_TARGETS
+    from training import evaluate as evaluation
+    from training.report import conditions
+    from training.report import evaluation as report_folder
+
+    scorer = _scorer(bundle)
+    report = {one.scored.name: dict(one.figures) for one in measured}
     if options.card:
         _write_figures(bundle, report)
     if options.report:
         threshold = None if scorer is None else scorer.calibration.threshold(FAR_TARGETS["balanced"])
-        page = report_folder.write(Path(options.report), measured, _facts(options, bundle), threshold)
+        facts = _facts(options, bundle) | ({"enrolled with": account.text()} if account else {})
+        page = report_folder.write(Path(options.report), measured, facts, threshold)
         print(f"report: {page}", file=sys.stderr)
-    full = {one.scored.name: one.to_json() for one in measured}
+    told = {"enrolment": account.to_json()} if account else {}
+    full = {one.scored.name: one.to_json() | told for one in measured}
     if options.json == "-":
         print(json.dumps(full, indent=1))
         return
@@ -110,8 +156,10 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.conditions:
         by_list = {one.scored.name: one.conditions for one in measured}
         print("\n" + conditions.table(by_list, markdown=options.markdown))
-    if scorer is not None:
-        print(("\n" if options.markdown or options.conditions else "") + evaluation.fixed_note(scorer))
+    notes = [f"Enrolled with {account.text()}."] if account else []
+    notes += [evaluation.fixed_note(scorer)] if scorer is not None else []
+    if notes:
+        print(("\n" if options.markdown or options.conditions else "") + "\n".join(notes))
 
 
 def _recordings(speech: Path) -> tuple[Recording, ...]:
@@ -252,6 +300,11 @@ def _evaluate_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _common(parser)
+    parser.add_argument("--enrol-bundle", metavar="NAME", help="bundle that enrols, of the same embedding space")
+    parser.add_argument(
+        "--enrol-views", type=int, default=0, metavar="N", help="average each enrolment utterance with N degraded views"
+    )
+    parser.add_argument("--enrol-seed", type=int, default=1, metavar="SEED", help="of those views (%(default)s)")
     parser.add_argument("--json", metavar="OUT", help="write the figures to this file as JSON (- for standard output)")
     parser.add_argument("--card", action="store_true", help="write the figures into the bundle's own card as well")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")

@@ -146,6 +146,10 @@ class Embedder:
         content = np.ascontiguousarray(samples, np.float32).tobytes()
         return self._embedding(samples, content), self._circumstances(samples, content)
 
+    def embed(self, samples: Float32) -> Embedding:
+        """Embed one utterance, float32 ``(n,)``, without listening to it."""
+        return self._embedding(samples, np.ascontiguousarray(samples, np.float32).tobytes())
+
     def _embedding(self, samples: Float32, content: bytes) -> Embedding:
         key = hashlib.sha256(self._salt + content).hexdigest()
         found = self._cache.embedding(key, self._bundle.encoder) if self._cache else None

@@ -22,6 +22,7 @@ from edge.scoring import Scorer
 from edge.settings import Decide
 from training import metrics
 from training.embeddings import Embedder, Heard, Progress
+from training.enrolling import Listener
 from training.report.tables import layout
 from training.thresholds import evidence_words
 from training.trials import Side, TrialList
@@ -79,15 +80,19 @@ def score_list(
     *,
     policy: Decide | None = None,
     progress: Progress | None = None,
+    enroller: Listener | None = None,
 ) -> ScoredList:
-    """Score every trial of a list. ``scorer`` None: cosines only. ``policy``: how the device decides (its defaults)."""
-    sides = [side for trial in trials.trials for side in (trial.enrol, trial.test)]
-    heard = embedder.hear_all(sides, progress)
-    row = {side: i for i, side in enumerate(heard)}
-    vectors = np.stack([one.vector for one in heard.values()])
-    enrol = np.array([row[t.enrol] for t in trials.trials])
-    test = np.array([row[t.test] for t in trials.trials])
-    cosine = np.einsum("nd,nd->n", vectors[enrol], vectors[test])
+    """Score every trial of a list.
+
+    ``scorer`` None: cosines only. ``policy``: how the device decides (its defaults). ``enroller``: hears the enrolment
+    sides instead of ``embedder``; its vectors must lie in the same space.
+    """
+    enrolled, heard = _both_sides(trials, embedder, enroller, progress)
+    cosine = np.einsum(
+        "nd,nd->n",
+        _rows([t.enrol for t in trials.trials], enrolled),
+        _rows([t.test for t in trials.trials], heard),
+    )
     target = np.array([t.target for t in trials.trials])
     speakers = tuple(t.enrol_speaker for t in trials.trials)
     tests = [heard[t.test] for t in trials.trials]
@@ -102,7 +107,7 @@ def score_list(
     )
     if scorer is None:
         return scored
-    judge = _Judge(scorer, policy or Decide(), heard)
+    judge = _Judge(scorer, policy or Decide(), enrolled, heard)
     answers = [judge.answer(t.enrol, t.test) for t in trials.trials]
     return replace(
         scored,
@@ -110,6 +115,27 @@ def score_list(
         named=np.array([a.named for a in answers]),
         uncertain=np.array([a.uncertain for a in answers]),
     )
+
+
+def _both_sides(
+    trials: TrialList, embedder: Embedder, enroller: Listener | None, progress: Progress | None
+) -> tuple[Mapping[Side, Heard], Mapping[Side, Heard]]:
+    """Enrolments and tests after listening; what is on both sides is heard once where one ear hears both."""
+    if enroller is None:
+        heard = embedder.hear_all([side for trial in trials.trials for side in (trial.enrol, trial.test)], progress)
+        return heard, heard
+    enrols = list(dict.fromkeys(trial.enrol for trial in trials.trials))
+    tests = list(dict.fromkeys(trial.test for trial in trials.trials))
+    total = len(enrols) + len(tests)
+    enrolled = enroller.hear_all(enrols, progress and (lambda done, _: progress(done, total)))
+    return enrolled, embedder.hear_all(tests, progress and (lambda done, _: progress(len(enrols) + done, total)))
+
+
+def _rows(sides: Sequence[Side], heard: Mapping[Side, Heard]) -> metrics.Float64:
+    """Unit vectors of sides, float64 ``(n, dim)``."""
+    row = {side: i for i, side in enumerate(heard)}
+    vectors = np.stack([one.vector for one in heard.values()])
+    return np.asarray(vectors[[row[side] for side in sides]], np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +148,11 @@ class _Answer:
 class _Judge:
     """Asks the device's decision "is it this person?" for pairs of sides."""
 
-    def __init__(self, scorer: Scorer, policy: Decide, heard: Mapping[Side, Heard]) -> None:
+    def __init__(
+        self, scorer: Scorer, policy: Decide, enrolled: Mapping[Side, Heard], heard: Mapping[Side, Heard]
+    ) -> None:
         self._scorer = scorer
+        self._enrolled = enrolled
         self._heard = heard
         self._decider = Decider(policy, scorer, claim=_CLAIM)
         self._voiceprints: dict[Side, Voiceprint] = {}
@@ -131,7 +160,7 @@ class _Judge:
     def answer(self, enrol: Side, test: Side) -> _Answer:
         """Decide one trial, with no memory of the trial before."""
         if enrol not in self._voiceprints:
-            self._voiceprints[enrol] = self._heard[enrol].voiceprint(_CLAIM)
+            self._voiceprints[enrol] = self._enrolled[enrol].voiceprint(_CLAIM)
         people = [self._voiceprints[enrol]]
         heard = self._heard[test]
         embedding = heard.embedding()

@@ -26,13 +26,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``heavy`` and ``light`` of one space, of which the light one hears a little worse; ``apart`` of another."""
     folder = tmp_path_factory.mktemp("spaces") / "bundles"
     heavy = voice_bundle.make(folder / "heavy", name="heavy", space=SPACE)
-    card = json.loads((heavy / "card.json").read_text())
-    head = dict(np.load(heavy / "head.npz"))
-    for seed, (name, space) in enumerate((("light", SPACE), ("apart", "voices-38/2"))):
-        copy = shutil.copytree(heavy, folder / name)
-        blur = np.random.default_rng(seed).normal(0, 0.02 * np.abs(head["kernel"]).mean(), head["kernel"].shape)
-        np.savez(copy / "head.npz", **(head | {"kernel": (head["kernel"] + blur).astype(np.float32)}))
-        seal(copy, card | {"name": name, "space": space})
+    voice_bundle.relative(heavy, folder / "light", 0, name="light")
+    voice_bundle.relative(heavy, folder / "apart", 1, name="apart", space="voices-38/2")
     return folder
 
 

@@ -6,6 +6,8 @@ and not how good a bundle is.
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -64,4 +66,14 @@ def make(folder: Path, **changes: object) -> Path:
     card = small_bundles.card("statistics", SPEC, name="voices", calibration=CALIBRATION)
     card["encoder"]["embedding_dim"] = kernel.shape[1]
     seal(folder, card | changes)
+    return folder
+
+
+def relative(of: Path, folder: Path, seed: int, **changes: object) -> Path:
+    """Write a copy of the bundle ``of`` that hears a little differently, as a student of its teacher does."""
+    shutil.copytree(of, folder)
+    head = dict(np.load(folder / "head.npz"))
+    blur = np.random.default_rng(seed).normal(0, 0.02 * np.abs(head["kernel"]).mean(), head["kernel"].shape)
+    np.savez(folder / "head.npz", **(head | {"kernel": (head["kernel"] + blur).astype(np.float32)}))
+    seal(folder, json.loads((of / "card.json").read_text()) | changes)
     return folder
