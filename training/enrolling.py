@@ -3,7 +3,7 @@
 Takes opened bundles of one embedding space, the speech and a seed. Gives a ``Listener`` for the enrolment sides of
 ``training.evaluate.score_list``, and an account of it for reports.
 
-Must hold: bundles whose embeddings cannot be compared are refused; views are determined by seed and samples alone, and
+Must hold: bundles whose embeddings cannot be compared are refused; views follow from seed, samples and manifest, and
 never hold a noise that the lists mix into tests; how much speech an enrolment has is what the clean clips have.
 """
 

@@ -38,7 +38,9 @@ _RUNS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """``rtf``: CPU seconds of all threads per second of audio. ``compute_ms``: from last sample to embedding, wall."""
+    """``rtf``: CPU seconds of all threads per second of audio, median. ``compute_ms``: wall time from last sample to
+    embedding, the least seen: what else runs meanwhile is not the bundle's doing.
+    """
 
     rtf: float
     compute_ms: float
@@ -105,7 +107,7 @@ def ordinary_speech() -> Float32:
 
 
 def measure(bundle: Bundle, samples: Float32, runs: int = _RUNS) -> Cost:
-    """Median cost of embedding ``samples`` in portions of 100 ms, as the device does, after one run to warm up."""
+    """Cost of embedding ``samples`` in portions of 100 ms, as the device does, after one run to warm up."""
     found = []
     for _ in range(runs + 1):
         begun = time.process_time()
@@ -115,8 +117,8 @@ def measure(bundle: Bundle, samples: Float32, runs: int = _RUNS) -> Cost:
             stream.push(samples[start : start + SAMPLE_RATE // 10])
         stream.finish()
         found.append((time.process_time() - begun, time.perf_counter() - spoken))
-    cpu_seconds, wait_seconds = np.median(np.array(found[1:]), axis=0)
-    return Cost(float(cpu_seconds) * SAMPLE_RATE / len(samples), 1000 * float(wait_seconds))
+    cpu_seconds, wait_seconds = np.array(found[1:]).T
+    return Cost(float(np.median(cpu_seconds)) * SAMPLE_RATE / len(samples), 1000 * float(wait_seconds.min()))
 
 
 def mean_eers(cards: dict[str, Any]) -> tuple[dict[str, float], tuple[str, ...]]:
@@ -172,7 +174,7 @@ def judge(tiers: Sequence[Tier], chosen: str, lists: Sequence[str], hangover_ms:
         said = f"No bundle keeps below {limit}; {best.name} comes nearest with {100 * _rtf(best):.0f} %."
         remedy = "Take a faster board, or stop what else runs here." + (_switch(best, used) if best is not used else "")
         return Finding("bundles", "warn", said, remedy, facts, lines)
-    errors = "" if best.mean_eer is None else f" (mean EER {best.mean_eer:.1f} % on {len(lists)} lists)"
+    errors = "" if best.mean_eer is None else f" (mean EER {best.mean_eer:.1f} % on {_count(lists)})"
     said = f"Take {best.name}: the most accurate{errors} of those that need at most {limit}."
     if best is used:
         return Finding("bundles", "ok", said, "", facts, lines)
@@ -186,6 +188,10 @@ def _switch(best: Tier, used: Tier) -> str:
     kept = bool(best.space) and best.space == used.space
     consequence = "the voiceprints stay good" if kept else "people must enrol again"
     return f" Set models.bundle: {best.name} ({consequence})."
+
+
+def _count(lists: Sequence[str]) -> str:
+    return "1 trial list" if len(lists) == 1 else f"{len(lists)} trial lists"
 
 
 def _rtf(tier: Tier) -> float:

@@ -56,7 +56,7 @@ def test_a_bundle_in_use_that_does_not_keep_up_is_a_warning_with_what_to_set() -
     found = judge([heavy, light], "heavy", ["read"], 500)
     assert (found.status, found.facts["recommended"]) == ("warn", "light")
     assert found.sentence == (
-        "Take light: the most accurate (mean EER 4.0 % on 1 lists) of those that need at most 25 % of one core. "
+        "Take light: the most accurate (mean EER 4.0 % on 1 trial list) of those that need at most 25 % of one core. "
         "In use is heavy."
     )
     assert found.remedy == "Set models.bundle: light (the voiceprints stay good)."
