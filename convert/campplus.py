@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -28,9 +28,10 @@ from convert.keras_graph import from_keras
 from convert.measure import Wishes, measure, write_variants
 from convert.observe import channel_peaks
 from convert.passes.context import chunked_context
-from convert.passes.equalise import equalise
+from convert.passes.equalise import equalise, scale_output
 from convert.passes.fold import fold
 from convert.passes.preactivation import depthwise_preactivations
+from convert.qat.file import Tuned, read_tuned, tensors_digest
 from convert.quantise import quantise
 from convert.ranges import activation_ranges, best_range, extremes
 from convert.recipe import Recipe
@@ -103,37 +104,78 @@ def prepare(graph: Graph) -> Graph:
     return chunked_context(depthwise_preactivations(fold(graph)))
 
 
-def convert_trunk(  # noqa: PLR0917 - what is converted, with what, and how
-    graph: Graph, head: Head, windows: Float32, recipe: Recipe, say: Say, dynamic: bool = False
-) -> Trunk:
-    """Rewrite, equalise, observe and quantise a trunk. ``dynamic``: make the file with int8 weights alone too.
+class Choices(Protocol):
+    """How to quantise: see ``convert.recipe.Recipe``."""
 
-    Every second window shows the channels and the others the ranges: all windows for both take twice as long and gain
-    nothing that could be measured.
+    @property
+    def equalise_share(self) -> float | None:
+        """None leaves the pass out."""
+
+    @property
+    def ranges(self) -> Literal["least_squares", "extremes"]:
+        """Which range an activation gets."""
+
+
+def rewrite(graph: Graph, windows: Float32, choices: Choices, say: Say) -> tuple[Graph, Float32]:
+    """All passes: the graph that is quantised, and the factors (C,) that its output must be multiplied with.
+
+    Every second window shows the channels and the others the ranges (``quantised``): all windows for both take twice
+    as long and gain nothing that could be measured.
     """
     say("rewriting the graph")
     graph = prepare(graph)
-    factors = np.ones(graph.output.shape[-1], np.float32)
-    if recipe.equalise_share is not None:
-        say("observing the channels")
-        peaks = channel_peaks(graph, windows[::2], _every(say, "window"))
-        graph, factors = equalise(graph, peaks, recipe.equalise_share)
-    say("writing the float file")
-    model = float_tflite(graph)
+    if choices.equalise_share is None:
+        return graph, np.ones(graph.output.shape[-1], np.float32)
+    say("observing the channels")
+    return equalise(graph, channel_peaks(graph, windows[::2], _every(say, "window")), choices.equalise_share)
+
+
+def quantised(model: bytes, windows: Float32, choices: Choices, say: Say) -> bytes:
+    """A float file in int8, with ranges from the other windows; names of tensors as the converter gives them."""
     say("choosing the activation ranges")
-    choose = best_range if recipe.ranges == "least_squares" else extremes
+    choose = best_range if choices.ranges == "least_squares" else extremes
     ranges = activation_ranges(model, windows[1::2], _every(say, "window"), choose)
     say("quantising")
-    small = compact(quantise(model, ranges))
+    return quantise(model, ranges)
+
+
+def scaled_head(head: Head, factors: Float32) -> Head:
+    """The head for frame features that were divided by ``factors``."""
+    return Head((head.kernel * np.concatenate([factors, factors])[:, None]).astype(np.float32), head.bias)
+
+
+def convert_trunk(  # noqa: PLR0917 - what is converted, with what, and how
+    graph: Graph,
+    head: Head,
+    windows: Float32,
+    recipe: Recipe,
+    say: Say,
+    dynamic: bool = False,
+    tuned: Tuned | None = None,
+) -> Trunk:
+    """Rewrite, equalise, observe and quantise a trunk. ``dynamic``: make the file with int8 weights alone too.
+    ``tuned``: the int8 file comes of this network; the others stay what the checkpoint gives.
+    """
+    graph, factors = rewrite(graph, windows, recipe, say)
+    if tuned is not None:
+        # One head fits all files.
+        graph, factors = scale_output(graph, tuned.factors / factors), tuned.factors
+    say("writing the float file")
+    model = float_tflite(graph)
+    if tuned is None:
+        small = compact(quantised(model, windows, recipe, say))
+    else:
+        say("quantising the fine-tuned network")
+        small = tuned.int8_model()
     light = None
     if dynamic:
         say("writing the dynamic-range file")
         light = compact(dynamic_tflite(graph))
-    kernel = (head.kernel * np.concatenate([factors, factors])[:, None]).astype(np.float32)
-    return Trunk(model, small, kernel, head.bias, light)
+    fitted = scaled_head(head, factors)
+    return Trunk(model, small, fitted.kernel, fitted.bias, light)
 
 
-def _teacher(recipe: Recipe, checkpoint: Path) -> tuple[Graph, Head]:
+def _teacher(recipe: Recipe, checkpoint: Path, tuned: Tuned | None) -> tuple[Graph, Head]:
     weights = read_checkpoint(checkpoint)
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     if recipe.checkpoint_sha256 not in ("", digest):
@@ -141,16 +183,23 @@ def _teacher(recipe: Recipe, checkpoint: Path) -> tuple[Graph, Head]:
             f"{checkpoint} is not the checkpoint that the recipe pins",
             "Fetch the one it names, or give a recipe of your own: an empty checkpoint_sha256 takes any",
         )
+    if tuned is not None and tuned.started_from != tensors_digest(weights):
+        raise ConversionError(
+            f"The fine-tuned network did not come of {checkpoint}", "Give the checkpoint that fine-tuning began with"
+        )
     return from_keras(campp_trunk(weights, WINDOW_FRAMES)), campp_head(weights)
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where things are. ``beside``: folder of the recipe's other files. ``speech``: folder with ``manifest.tsv``."""
+    """Where things are. ``beside``: folder of the recipe's other files. ``speech``: folder with ``manifest.tsv``.
+    ``tuned``: what ``earmark train`` made of the checkpoint for int8, where it did.
+    """
 
     beside: Path
     checkpoint: Path
     speech: Path
+    tuned: Path | None = None
 
 
 def build(recipe: Recipe, sources: Sources, out: Path, say: Say, wishes: Wishes | None = None) -> dict[str, Any]:
@@ -165,10 +214,11 @@ def build(recipe: Recipe, sources: Sources, out: Path, say: Say, wishes: Wishes 
     recordings = read_manifest(speech)
     material = eer.Material(eer.read_lists(wishes.trials, speech), wishes.trials, speech, wishes.cache)
     say("reading the checkpoint")
-    graph, head = _teacher(recipe, sources.checkpoint)
+    tuned = None if sources.tuned is None else read_tuned(sources.tuned)
+    graph, head = _teacher(recipe, sources.checkpoint, tuned)
     say("reading the calibration clips")
     windows, used = calibration_windows(recipe, sources.beside, speech)
-    trunk = convert_trunk(graph, head, windows, recipe, say, wishes.variants)
+    trunk = convert_trunk(graph, head, windows, recipe, say, wishes.variants, tuned)
     utterances = parity.held_out_speech(speech, recordings, used, recipe.parity_utterances, recipe.seed)
     variants = trunk.files(recipe)
     measured = measure(variants, utterances, material, wishes, say)
@@ -188,6 +238,8 @@ def build(recipe: Recipe, sources: Sources, out: Path, say: Say, wishes: Wishes 
     write_bundle(out, _card(recipe, sources.beside, len(others), trunk), files)
     return {
         "recipe": recipe.to_json(),
+        "int8_from": "the checkpoint" if sources.tuned is None else f"{sources.tuned.name}, fine-tuned for int8",
+        "compared_with": "the checkpoint in float32",
         **measured,
         "speech_head": heard.report,
         "bytes": {name: len(data) for name, data in files.items()},

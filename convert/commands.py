@@ -22,6 +22,7 @@ from edge.errors import EXIT_OK, EarmarkError, ExtraMissingError, UsageError
 EXAMPLES: Final = """examples:
   earmark convert campplus --checkpoint campplus.pt --speech ~/speech --out accurate
   earmark convert campplus --checkpoint slim/weights.npz --recipe slim.json --speech ~/speech --out slim
+  earmark convert campplus --checkpoint campplus.pt --tuned tuned/weights.npz --speech ~/speech --out accurate
   earmark convert campplus --checkpoint campplus.pt --speech ~/speech --out accurate --variants --trials ~/trials/*.tsv
 
 Nothing is written when the int8 file is worse than it may be: a mean cosine to float below 0.98, more than
@@ -39,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("teacher", choices=["campplus"], help="which network: campplus = CAM++ of 3D-Speaker")
     add("--checkpoint", type=Path, required=True, help="its weights: a .pt file, or a .npz of `earmark train`")
+    add("--tuned", type=Path, metavar="FILE", help="what `earmark train` made of it for int8 (a recipe of that kind)")
     add("--speech", type=Path, required=True, help="folder of recordings with a manifest.tsv")
     add("--out", type=Path, required=True, help="folder of the bundle; a bundle there is replaced")
     add("--recipe", type=Path, default=None, help="JSON file with every choice (default: the shipped one)")
@@ -85,7 +87,7 @@ def convert(argv: list[str]) -> int:
         from convert.campplus import Sources, build
         from convert.measure import Wishes
 
-        sources = Sources(path.parent, arguments.checkpoint, arguments.speech)
+        sources = Sources(path.parent, arguments.checkpoint, arguments.speech, arguments.tuned)
         wishes = Wishes(
             variants=arguments.variants,
             trials=tuple(arguments.trials),

@@ -117,10 +117,11 @@ def _layer(node: g.Node) -> tuple[Any, list[g.Float32]]:
             layer = layers.BatchNormalization(epsilon=0.0, name=name)
             return layer, [node.gain, node.offset, np.zeros_like(ones), ones]
         case _:
-            return _plain_layer(node), []
+            return plain_layer(node), []
 
 
-def _plain_layer(node: g.Node) -> Any:  # noqa: PLR0911 - one return for each kind of node
+def plain_layer(node: g.Node) -> Any:  # noqa: PLR0911 - one return for each kind of node
+    """The Keras layer for a node without weights. Raises ``ConversionError`` for one that has some."""
     name = node.name
     match node:
         case g.Relu():

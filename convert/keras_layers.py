@@ -1,7 +1,7 @@
 """Keras layers that exist for the sake of the int8 file.
 
-Takes and gives tensors of a functional model with batch 1. Must hold: each becomes operations that the int8 delegates
-run.
+Takes and gives tensors of a functional model, with batch 1 where it is converted. Must hold: each becomes operations
+that the int8 delegates run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable(package="earmark")
 class ChunkAverage(layers.Layer):  # type: ignore[misc]
-    """Means over ``chunk`` frames each: ``(1, T, 1, C)`` -> ``(1, T / chunk, 1, C)``.
+    """Means over ``chunk`` frames each: ``(B, T, 1, C)`` -> ``(B, T / chunk, 1, C)``.
 
     As a mean over an axis, not as average pooling: the mean has an int8 scale of its own (pooling must keep its
     input's, which leaves the mean of a sparse channel a few steps), and it doesn't split the delegate's share.
@@ -27,7 +27,8 @@ class ChunkAverage(layers.Layer):  # type: ignore[misc]
     def call(self, x: Any) -> Any:
         """The means."""
         frames, channels = x.shape[1], x.shape[3]
-        return ops.mean(ops.reshape(x, (1, frames // self.chunk, self.chunk, channels)), axis=2, keepdims=True)
+        cut = ops.reshape(x, (x.shape[0] or -1, frames // self.chunk, self.chunk, channels))
+        return ops.mean(cut, axis=2, keepdims=True)
 
     def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """``chunk`` times fewer frames."""

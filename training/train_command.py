@@ -14,6 +14,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +29,7 @@ EXAMPLES: Final = """examples:
   earmark data prepare --speech ~/speech --cache ~/features --views 2
   earmark train slim-450 --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out slim
   earmark train time-delay --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out tdnn
+  earmark train quantise-aware --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out tuned
   earmark train ./mine.json --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out mine
   earmark convert campplus --checkpoint slim/weights.npz --recipe RECIPE --speech ~/speech --out slim-bundle
 
@@ -57,6 +59,13 @@ def _distil(raw: dict[str, Any], args: argparse.Namespace, say: Say) -> dict[str
     return teach(recipe, teacher, Store(args.cache), features_of(recipe.features), out=args.out, say=say)
 
 
+def _quantise(raw: dict[str, Any], args: argparse.Namespace, say: Say) -> dict[str, Any]:
+    # By name: `convert` stands on this room, so nothing here may import it; only this command joins the two.
+    tune = import_module("convert.qat.run").tune_by_recipe
+    report: dict[str, Any] = tune(raw, _teacher(args), args.checkpoint, args.cache, out=args.out, say=say)
+    return report
+
+
 def _teacher(args: argparse.Namespace) -> dict[str, Any]:
     from training.teachers.checkpoint import read_checkpoint
 
@@ -69,6 +78,7 @@ def _teacher(args: argparse.Namespace) -> dict[str, Any]:
 KINDS: Final[dict[str, Callable[[dict[str, Any], argparse.Namespace, Say], dict[str, Any]]]] = {
     "slim": _slim,
     "distil": _distil,
+    "quantise": _quantise,
 }
 """What a recipe's ``kind`` stands for."""
 
@@ -153,6 +163,7 @@ def _parser() -> argparse.ArgumentParser:
     add("recipe", metavar="RECIPE", help="name of a shipped recipe, or a JSON file")
     add("--cache", type=Path, action="append", required=True, metavar="DIR", help="prepared features; may be repeated")
     add("--teacher", type=Path, metavar="FILE", help="checkpoint of the teacher, .pt or .npz")
+    add("--checkpoint", type=Path, metavar="FILE", help="network that a recipe of the kind quantise begins with")
     add("--out", type=Path, required=True, metavar="DIR", help="where everything goes; an interrupted run goes on")
     add("--json", action="store_true", help="print the report as JSON")
     add("--quiet", action="store_true", help="the result only")

@@ -96,3 +96,13 @@ def equalise(graph: Graph, peaks: Mapping[str, Float32], share: float = 0.5) -> 
     """The equalised graph and the factors (channels,) by which its output must be multiplied."""
     factors = channel_factors(graph, peaks, share)
     return Graph(tuple(_scaled(node, factors) for node in graph.nodes)), factors[graph.output.name]
+
+
+def scale_output(graph: Graph, factors: Float32) -> Graph:
+    """The graph with the channels of its output divided by ``factors`` (channels,); nothing else is scaled."""
+    ids = channel_classes(graph)
+    by_class = np.ones(1 + max(int(values.max()) for values in ids.values()))
+    by_class[ids[graph.output.name]] = factors
+    by_class[PINNED] = 1.0
+    spread = {name: by_class[values].astype(np.float32) for name, values in ids.items()}
+    return Graph(tuple(_scaled(node, spread) for node in graph.nodes))
