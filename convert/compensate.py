@@ -18,10 +18,10 @@ import numpy as np
 from convert import cohort
 from convert.bundle_folder import npy, npz, write_bundle
 from convert.encoder import Encoder, int8_encoder
+from edge.bundle.card import encoder_hash
 from edge.bundle.files import load_npz, read_bundle
 from edge.errors import UsageError
-from edge.records import Float32
-from edge.runtime import Preference
+from edge.runtime import Network, Preference
 from training.compensation import SHRINKAGES, Choice, Compensation, Voices, choose, to_json
 from training.corpus import Recording
 from training.embeddings import Embedder, EmbeddingCache, Progress
@@ -33,12 +33,9 @@ Say = Callable[[str], None]
 _COMPENSATION: Final = ("centre", "transform")
 
 
-def voices_of(
-    encoder: Encoder, speech: Path, recordings: Sequence[Recording], cache: EmbeddingCache | None, progress: Progress
-) -> Voices:
-    """What ``encoder`` says about the takes that a calibration is fitted on, too."""
+def voices_of(embedder: Embedder, recordings: Sequence[Recording], progress: Progress) -> Voices:
+    """What an encoder says about the takes that a calibration is fitted on, too."""
     takes = draw(recordings, Plan())
-    embedder = Embedder(encoder, Audio(speech), cache=cache, runtime="compensation")
     heard = embedder.hear_takes([(take.side, take.gain_db) for take in takes], progress)
     return Voices(
         [np.stack([one.vector for one in found.embeddings]) for found in heard],
@@ -70,10 +67,14 @@ def compensate(
     arrays = load_npz(contents[card.head_file], card.head_file)
     plain = {name: value for name, value in arrays.items() if name not in _COMPENSATION}
     parts = contents[card.encoder_file], plain["kernel"], plain["bias"], card.spec, prefer
-    encoder = int8_encoder(*parts, f"plain head of {card.files[card.encoder_file]} {_digest(plain)}")
+    # The name that the bundle has without a compensation: what is cached for that one serves here, and the reverse.
+    name = encoder_hash(card.spec, card.files[card.encoder_file], hashlib.sha256(npz(plain)).hexdigest())
+    encoder = int8_encoder(*parts, name)
+    runtime = Network(contents[card.encoder_file], prefer=prefer).runtime
     choice = None
     if like is None:
-        choice = choose(voices_of(encoder, speech, recordings, cache, progress), shrinkages, say)
+        embedder = Embedder(encoder, Audio(speech), cache=cache, runtime=runtime)
+        choice = choose(voices_of(embedder, recordings, progress), shrinkages, say)
         found, made = choice.compensation, to_json(choice)
     else:
         found, made = _taken_from(like, card.dim)
@@ -88,13 +89,6 @@ def compensate(
     raw |= {"compensation": made, "calibration": {}, "figures": {}}
     write_bundle(folder, raw, files)
     return choice
-
-
-def _digest(arrays: dict[str, Float32]) -> str:
-    found = hashlib.sha256()
-    for name in ("kernel", "bias"):
-        found.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return found.hexdigest()[:16]
 
 
 def _taken_from(like: Path, dim: int) -> tuple[Compensation, dict[str, Any]]:

@@ -92,7 +92,7 @@ def left_out(voices: Voices, shrinkage: float | None) -> dict[str, float]:
 
 
 def _eer(voices: Voices, domain: str, apply: Callable[[Float32], Float32]) -> float:
-    """Every enrolment of a domain against every test."""
+    """Every enrolment of a domain against every test; percent."""
     mine = voices.domains == domain
 
     def side(takes: npt.NDArray[np.bool_]) -> tuple[Float64, Texts]:
@@ -103,7 +103,7 @@ def _eer(voices: Voices, domain: str, apply: Callable[[Float32], Float32]) -> fl
     enrolments, enrolled = side(mine & voices.enrolment)
     tests, tested = side(mine & ~voices.enrolment)
     same = enrolled[:, np.newaxis] == tested
-    return metrics.eer((enrolments @ tests.T).ravel(), same.ravel())
+    return 100.0 * metrics.eer((enrolments @ tests.T).ravel(), same.ravel())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
