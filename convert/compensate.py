@@ -17,7 +17,7 @@ import numpy as np
 
 from convert import cohort
 from convert.bundle_folder import npy, npz, write_bundle
-from convert.encoder import Encoder, int8_encoder
+from convert.encoder import int8_encoder
 from edge.bundle.card import encoder_hash
 from edge.bundle.files import load_npz, read_bundle
 from edge.errors import UsageError
