@@ -26,7 +26,7 @@ import numpy as np
 from edge.calibrate.trials import Trials
 from edge.correction import Correction, Float64
 
-PSEUDO_TRIALS: Final = 100.0
+PSEUDO_TRIALS: Final = 200.0
 """K: so many effective trials weigh as much as the bundle's calibration."""
 
 SHIFT: Final = (-2.0, 2.0)
@@ -37,6 +37,8 @@ _GRID: Final = np.linspace(-6.0, 6.0, 13)
 """Log-likelihood ratios of the pseudo-trials: where decisions are made."""
 _STEPS: Final = 50
 _ENOUGH: Final = 1e-9
+_RIDGE: Final = 1e-9 * np.eye(2)
+"""Keeps the curvature invertible where every probability is 0 or 1."""
 
 
 def effective_trials(trials: Trials) -> float:
@@ -92,7 +94,7 @@ def _newton(llrs: Float64, wanted: Float64, weights: Float64, slope: float | Non
     for _ in range(_STEPS):
         probability = _sigmoid(design @ point)
         gradient = design.T @ (weights * (probability - wanted))
-        curvature = (design * (weights * probability * (1 - probability))[:, None]).T @ design
+        curvature = (design * (weights * probability * (1 - probability))[:, None]).T @ design + _RIDGE
         step = np.zeros(2)
         step[free] = np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
         scale = 1.0

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+
 _HALVINGS = 60
 
 
@@ -31,17 +33,14 @@ def _highest(errors: int, trials: int, tail: float) -> float:
     """The rate at which so few errors have the probability ``tail``."""
     if errors >= trials:
         return 1.0
-    return _root(lambda rate: _at_most(errors, trials, rate) - tail)
+    number = np.arange(errors + 1)
+    ways = np.concatenate([[0.0], np.cumsum(np.log((trials - number[1:] + 1) / number[1:]))])
 
+    def at_most(rate: float) -> float:
+        """Probability of ``errors`` or fewer (binomial)."""
+        return float(np.exp(ways + number * math.log(rate) + (trials - number) * math.log1p(-rate)).sum())
 
-def _at_most(errors: int, trials: int, rate: float) -> float:
-    """Probability of ``errors`` or fewer (binomial)."""
-    logs = [
-        math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1)
-        + k * math.log(rate) + (trials - k) * math.log1p(-rate)
-        for k in range(errors + 1)
-    ]  # fmt: skip
-    return math.fsum(math.exp(log) for log in logs)
+    return _root(lambda rate: at_most(rate) - tail)
 
 
 def _root(falling: Callable[[float], float]) -> float:

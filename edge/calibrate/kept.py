@@ -20,7 +20,6 @@ from edge.bundle import Bundle
 from edge.correction import UNCORRECTED, Correction
 from edge.errors import StorageError
 from edge.records import Person
-from edge.scoring import Calibration
 
 FILE_NAME: Final = "household.json"
 SCHEMA: Final = 1
@@ -123,12 +122,11 @@ def signature(folder: Path) -> tuple[int, int, int] | None:
 
 def _bound(bundle: Bundle, people: Sequence[Person]) -> dict[str, str]:
     """Hashes of what a correction depends on. A person's name makes no difference."""
-    calibration = Calibration.from_json(bundle.calibration)
-    scale = {"weights": dict(calibration.weights), "points": [(p.far, p.llr) for p in calibration.points]}
+    calibration = json.dumps(dict(bundle.calibration), sort_keys=True)
     clips = sorted((person.id, sorted(e.encoder + e.digest for e in person.exemplars)) for person in people)
     return {
         "encoder": bundle.encoder,
-        "calibration": _hash(json.dumps(scale, sort_keys=True).encode() + bundle.cohort.tobytes()),
+        "calibration": _hash(calibration.encode() + bundle.cohort.tobytes()),
         "people": _hash(json.dumps(clips).encode()),
     }
 

@@ -15,7 +15,7 @@ from tests.edge.cli.voice_bundle import ASSETS
 
 KEYS = {
     "person", "outcome", "match", "probability", "threshold", "llr", "speech_seconds", "snr_db", "utterances",
-    "reason", "class", "target_far", "model",
+    "reason", "class", "target_far", "model", "calibration",
 }  # fmt: skip
 
 
