@@ -17,6 +17,7 @@ from typing import Any
 from edge.audio import open_source
 from edge.bundle import known_spaces, open_bundle
 from edge.calibrate.kept import household, signature
+from edge.correction import UNCORRECTED
 from edge.daemon.announcer import Announcer
 from edge.daemon.choices import Choices
 from edge.daemon.health import rss_mb
@@ -76,6 +77,7 @@ class Station:
         self._maker = EventMaker(settings.node, settings.privacy, model=self._model(), clock=clock)
         self._seen: object = None
         self._voiceprints: tuple[Voiceprint, ...] = ()
+        self._correction = UNCORRECTED
         self._mic_problem: str | None = None
         self.health_wanted = False
         """Something changed that should be reported before the next minute is up."""
@@ -146,7 +148,8 @@ class Station:
         self._voiceprints = tuple(voiceprint(p) for p in everybody)
         voiceprints = self._voiceprints
         found = household(self._folder, self.bundle, everybody)
-        self._listener.between_blocks(lambda pipeline: pipeline.set_voiceprints(voiceprints, found.correction))
+        correction = self._correction = found.correction
+        self._listener.between_blocks(lambda pipeline: pipeline.set_voiceprints(voiceprints, correction))
         if found.stale:
             _LOG.warning("the household's calibration is not used: %s; `earmark calibrate` renews it", found.stale)
         self._announce_document()
@@ -237,7 +240,7 @@ class Station:
             realtime=self._realtime,
             on_problem=self._microphone_problem,
         )
-        pipeline = Pipeline(self.bundle, self.settings, self._voiceprints)
+        pipeline = Pipeline(self.bundle, self.settings, self._voiceprints, correction=self._correction)
         return Listener(
             source,
             pipeline,

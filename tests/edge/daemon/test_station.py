@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge.calibrate.kept import keep
 from edge.clock import SystemClock
+from edge.correction import UNCORRECTED, Correction
 from edge.daemon.station import Station
 from edge.demo.stage import ASSETS
 from edge.errors import BundleError
@@ -194,3 +196,29 @@ def test_people_enrolled_with_another_bundle_of_the_space_are_compared(settings,
         store.add("Ben", [Exemplar(vector, "f" * 16, 4.0, 25.0, "mic", "2026-11-21", "b")])
     with_space = replace(settings, models=Models(bundle=str(listens)), mqtt=Mqtt(enabled=False))
     assert through(with_space, tmp_path).describe()["people"] == 1
+
+
+def test_a_household_s_calibration_is_taken_up_while_running_and_left_aside_when_people_change(
+    settings, bundle, tmp_path, caplog
+) -> None:
+    enrol(tmp_path, bundle, "Ada", "Ben")
+    learned = Correction(0.5, 1.1, 0.003)
+    silent = replace(settings, mqtt=Mqtt(enabled=False), audio=Audio(source=str(ASSETS / "stream.ogg")))
+
+    def becomes(wanted: Correction) -> bool:
+        station.refresh_people()
+        wait_for(lambda: station._listener.pipeline.scorer.correction == wanted, "the pipeline has taken it up")
+        return station._make_listener().pipeline.scorer.correction == wanted
+
+    station = Station(silent, tmp_path, SystemClock(), realtime=True)
+    try:
+        station.start()
+        assert becomes(UNCORRECTED)
+        with PeopleStore(tmp_path) as store:
+            keep(tmp_path, station.bundle, store.people(station.bundle.encoder), learned, {"clips": 2})
+            assert becomes(learned)
+            store.remove("Ben")
+        assert becomes(UNCORRECTED)
+        assert "the people enrolled or their clips have changed since" in caplog.text
+    finally:
+        station.stop(5)
