@@ -31,8 +31,9 @@ EXAMPLES: Final = """examples:
   earmark compare small=./out/bundle python:my_encoder:factory --speech ~/speech --limit 500 ~/trials/words-1s.tsv
 
 What ends with .tsv is a trial list; all else is an encoder: the name or path of a bundle, resemblyzer, ecapa (package
-speechbrain), ecapa:CHECKPOINT, campp:CHECKPOINT, or python:MODULE:FACTORY, where FACTORY() gives a function from
-float32 samples (16 kHz, mono) to a vector. NAME= before it gives it another name. docs/evaluation.md tells more.
+speechbrain), ecapa:CHECKPOINT, campp:CHECKPOINT, trained:FOLDER (what `earmark train` made), or python:MODULE:FACTORY,
+where FACTORY() gives a function from float32 samples (16 kHz, mono) to a vector. NAME= before it gives it another name.
+docs/evaluation.md tells more.
 """
 
 

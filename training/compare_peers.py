@@ -28,7 +28,8 @@ from training.compare_cost import one_thread
 from training.embeddings import Encoder
 
 FORMS: Final = (
-    "the name or path of a bundle, resemblyzer, ecapa, ecapa:CHECKPOINT, campp:CHECKPOINT or python:MODULE:FACTORY"
+    "the name or path of a bundle, resemblyzer, ecapa, ecapa:CHECKPOINT, campp:CHECKPOINT, trained:FOLDER of `earmark "
+    "train`, or python:MODULE:FACTORY"
 )
 
 Encode = Callable[[Float32], Any]
@@ -182,6 +183,13 @@ def _campp(name: str, rest: str) -> Contender:
     return _teacher(name, f"campp:{rest}")
 
 
+def _trained(name: str, rest: str) -> Contender:
+    """The float network of a training."""
+    from training.students import Student
+
+    return _peer(name, Student(Path(rest)), "trained")
+
+
 def _teacher(name: str, spec: str) -> Contender:
     from training.teachers.plugin import teacher
 
@@ -213,4 +221,5 @@ _PEERS: Final[Mapping[str, Callable[[str, str], Contender]]] = {
     "resemblyzer": _resemblyzer,
     "ecapa": _ecapa,
     "campp": _campp,
+    "trained": _trained,
 }

@@ -8,14 +8,18 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs the extra [train]")
 
+from edge.errors import UsageError
+from edge.features import FrontEnd, normalise
 from edge.records import FeatureSpec
 from tests.convert.tiny import tiny_weights
 from tests.training.data.toys import ToySource, corpus
+from training.compare_peers import open_contender
 from training.data.plan import make_plan
 from training.data.prepare import prepare
 from training.data.store import Store
 from training.distil.fresh import FreshRecipe
 from training.distil.split import learn_and_judge
+from training.models.campp import embedder
 from training.models.count import count
 from training.models.families import family
 from training.slim.channels import groups
@@ -80,6 +84,8 @@ def test_a_network_is_slimmed_in_stages_and_a_second_run_has_nothing_to_do(place
     again = read_checkpoint(tmp_path / "out" / "weights.npz")
     assert all(np.array_equal(again[name], value) for name, value in weights.items())
     assert "step" not in capsys.readouterr().err
+    contender = open_contender(f"trained:{tmp_path / 'out'}")
+    assert contender.parameters == count(embedder(weights, 300)).weights
 
 
 def test_a_network_that_begins_at_random_learns_from_the_same_teacher(place, tmp_path, capsys):
@@ -93,6 +99,25 @@ def test_a_network_that_begins_at_random_learns_from_the_same_teacher(place, tmp
     assert FreshRecipe.from_json(report["recipe"]).architecture == family(small)
     assert report["stages"][0]["macs_per_window"] == count(family(small).build(300, 16, 6)).macs
     assert -1 <= report["stages"][0]["cosine_mean"] <= 1
+
+    samples = np.random.default_rng(1).normal(0, 0.1, 20_000).astype(np.float32)
+    contender = open_contender(f"mine=trained:{tmp_path / 'out'}")
+    vector = contender.encoder.analyse(samples).vector
+    assert vector.shape == (6,)
+    network = family(small).build(300, 16, 6)
+    weights = read_checkpoint(tmp_path / "out" / "weights.npz")
+    for layer in network.layers:
+        if layer.get_weights():
+            layer.set_weights([weights[f"{layer.name}/{place}"] for place in range(len(layer.get_weights()))])
+    frames = FrontEnd(SPEC).features(samples)
+    window = normalise(SPEC, frames[np.arange(300) % len(frames)])
+    expected = np.asarray(network(window[None, ..., None], training=False))[0]
+    np.testing.assert_allclose(vector, expected, atol=1e-5)
+
+
+def test_what_is_no_training_is_no_contender(tmp_path):
+    with pytest.raises(UsageError, match="no finished training"):
+        open_contender(f"trained:{tmp_path}")
 
 
 def test_who_judges_was_not_learnt_from(place):
