@@ -2,8 +2,8 @@
 
 Takes a bundle's folder, labelled training speech and a choice of shrinkages. Gives the same bundle with ``centre`` and
 ``transform`` in its head and its cohort made anew. Must hold: what is learnt is learnt on the uncompensated embeddings,
-also where the bundle had a compensation before; calibration and figures, which belong to the old embeddings, go; the
-bundle is replaced in one step.
+also where the bundle had a compensation before; calibration, figures and space, which belong to the old embeddings, go;
+the bundle is replaced in one step.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def compensate(
     recordings: Sequence[Recording],
     *,
     like: Path | None = None,
+    space: str = "",
     shrinkages: Sequence[float] = SHRINKAGES,
     cache: EmbeddingCache | None = None,
     prefer: Preference = "auto",
@@ -59,6 +60,7 @@ def compensate(
 ) -> Choice | None:
     """Learn a compensation, or take the one of the bundle ``like`` (None is returned then), and rewrite ``folder``.
 
+    ``space``: name of the space that comes into being, for other bundles to share; with ``like`` it is that bundle's.
     Raises ``UsageError`` for a bundle without a network, or a ``like`` without a compensation or of other dimensions.
     """
     card, contents = read_bundle(folder)
@@ -77,7 +79,7 @@ def compensate(
         choice = choose(voices_of(embedder, recordings, progress), shrinkages, say)
         found, made = choice.compensation, to_json(choice)
     else:
-        found, made = _taken_from(like, card.dim)
+        found, made, space = _taken_from(like, card.dim)
     say("embedding the cohort")
     changed = int8_encoder(*parts, compensation=(found.centre, found.transform))
     rows = cohort.cohort(changed, speech, recordings, progress)
@@ -85,13 +87,13 @@ def compensate(
     head = plain | {"centre": found.centre, "transform": found.transform}
     files[card.head_file] = npz(head)
     files[str(card.raw["cohort"]["file"])] = npy(rows)
-    raw = {name: value for name, value in card.raw.items() if name != "files"}
-    raw |= {"compensation": made, "calibration": {}, "figures": {}}
+    raw = {name: value for name, value in card.raw.items() if name not in {"files", "space"}}
+    raw |= {"compensation": made, "calibration": {}, "figures": {}} | ({"space": space} if space else {})
     write_bundle(folder, raw, files)
     return choice
 
 
-def _taken_from(like: Path, dim: int) -> tuple[Compensation, dict[str, Any]]:
+def _taken_from(like: Path, dim: int) -> tuple[Compensation, dict[str, Any], str]:
     card, contents = read_bundle(like)
     arrays = load_npz(contents[card.head_file], card.head_file)
     if card.dim != dim or any(name not in arrays for name in _COMPENSATION):
@@ -99,4 +101,4 @@ def _taken_from(like: Path, dim: int) -> tuple[Compensation, dict[str, Any]]:
             f"The bundle {like} has no compensation for {dim} dimensions", "Compensate that one first, or leave --like."
         )
     made = {"method": "the compensation of another bundle", "bundle": card.name, "encoder": card.encoder}
-    return Compensation(arrays["centre"], arrays["transform"]), made
+    return Compensation(arrays["centre"], arrays["transform"]), made, card.space

@@ -16,7 +16,7 @@ from typing import Final
 from edge.errors import EXIT_OK, BundleError, EarmarkError, UsageError
 
 EXAMPLES: Final = """examples:
-  earmark compensate-bundle --bundle mine --speech ~/speech --cache ~/embeddings
+  earmark compensate-bundle --bundle mine --space mine-192/1 --speech ~/speech --cache ~/embeddings
   earmark compensate-bundle --bundle compact --like accurate --speech ~/speech
 
 Afterwards: earmark calibrate-bundle. With --like two bundles keep one embedding space: who enrolled with one is
@@ -43,6 +43,8 @@ def _compensate(options: argparse.Namespace) -> None:
     from training.corpus import read_manifest
     from training.embeddings import EmbeddingCache
 
+    if options.like and options.space:
+        raise UsageError("With --like the space is that bundle's", "Leave --space.")
     if not all(0 < value <= 1 for value in options.shrinkage):
         raise UsageError("A shrinkage is a share of the identity", "Give numbers above 0, up to 1.")
     bundle = locate(options.bundle)
@@ -52,7 +54,7 @@ def _compensate(options: argparse.Namespace) -> None:
     with Progress("embedding") as progress:
         choice = compensate(
             bundle, speech, read_manifest(speech), like=locate(options.like) if options.like else None,
-            shrinkages=options.shrinkage, cache=EmbeddingCache(Path(options.cache)) if options.cache else None,
+            space=options.space, shrinkages=options.shrinkage, cache=EmbeddingCache(Path(options.cache)) if options.cache else None,
             prefer=options.runtime, progress=progress, say=lambda line: print(line, file=sys.stderr, flush=True),
         )  # fmt: skip
     if options.json:
@@ -76,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--bundle", required=True, help="name of an installed bundle, or the path of one; it is changed")
     add("--speech", required=True, metavar="DIR", help="folder of recordings with a manifest.tsv")
     add("--like", metavar="BUNDLE", help="take the compensation of this bundle, instead of learning one")
+    add("--space", default="", metavar="NAME", help="name of the new embedding space, such as mine-192/1, to be shared")
     add(
         "--shrinkage", type=float, nargs="+", default=[1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4], metavar="SHARE",
         help="shares of the identity to try; the one with the least error on kinds of recordings left out is taken",

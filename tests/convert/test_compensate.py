@@ -52,10 +52,14 @@ def test_head_and_cohort_are_new_and_what_belonged_to_the_old_embeddings_goes(bu
 def test_another_bundles_compensation_can_be_taken(bundle, speech, tmp_path, capsys):
     other = small_bundles.make(tmp_path / "other")
     with_speech = ["--speech", str(speech)]
-    assert compensate_bundle(["--bundle", str(other), *with_speech, "--shrinkage", "0.6"]) == 0
+    assert compensate_bundle(["--bundle", str(other), *with_speech, "--shrinkage", "0.6", "--space", "x-24/1"]) == 0
     assert compensate_bundle(["--bundle", str(bundle), "--like", str(other), *with_speech]) == 0
     np.testing.assert_array_equal(head(bundle)["transform"], head(other)["transform"])
     np.testing.assert_array_equal(head(bundle)["centre"], head(other)["centre"])
+    assert open_bundle(bundle).space == open_bundle(other).space == "x-24/1"
+    # What is learnt anew is another space, and has no name until somebody gives it one.
+    assert compensate_bundle(["--bundle", str(bundle), *with_speech, "--shrinkage", "0.9"]) == 0
+    assert not open_bundle(bundle).space
 
 
 @pytest.mark.parametrize(
@@ -63,6 +67,8 @@ def test_another_bundles_compensation_can_be_taken(bundle, speech, tmp_path, cap
     [
         (["--shrinkage", "0"], "share of the identity"),
         (["--like", "baseline"], "has no compensation"),
+        (["--like", "baseline", "--space", "x-24/1"], "Leave --space"),
+        (["--shrinkage", "0.5", "--space", "wrong"], "NAME-24"),
         (["--speech", "nowhere"], "is not a folder"),
     ],
 )
