@@ -54,7 +54,8 @@ def _compensate(options: argparse.Namespace) -> None:
     with Progress("embedding") as progress:
         choice = compensate(
             bundle, speech, read_manifest(speech), like=locate(options.like) if options.like else None,
-            space=options.space, shrinkages=options.shrinkage, cache=EmbeddingCache(Path(options.cache)) if options.cache else None,
+            space=options.space, shrinkages=options.shrinkage,
+            cache=EmbeddingCache(Path(options.cache)) if options.cache else None,
             prefer=options.runtime, progress=progress, say=lambda line: print(line, file=sys.stderr, flush=True),
         )  # fmt: skip
     if options.json:
