@@ -21,7 +21,7 @@ from edge.errors import EXIT_OK, EarmarkError, ExtraMissingError, UsageError
 
 EXAMPLES: Final = """examples:
   earmark convert campplus --checkpoint campplus.pt --speech ~/speech --out accurate
-  earmark convert campplus --checkpoint slim/weights.npz --recipe slim.json --speech ~/speech --out slim
+  earmark convert campplus --checkpoint slim/weights.npz --recipe compact --speech ~/speech --out compact
   earmark convert campplus --checkpoint campplus.pt --tuned tuned/weights.npz --speech ~/speech --out accurate
   earmark convert campplus --checkpoint campplus.pt --speech ~/speech --out accurate --variants --trials ~/trials/*.tsv
 
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--tuned", type=Path, metavar="FILE", help="what `earmark train` made of it for int8 (a recipe of that kind)")
     add("--speech", type=Path, required=True, help="folder of recordings with a manifest.tsv")
     add("--out", type=Path, required=True, help="folder of the bundle; a bundle there is replaced")
-    add("--recipe", type=Path, default=None, help="JSON file with every choice (default: the shipped one)")
+    add("--recipe", default="", metavar="NAME", help="compact, or a JSON file (default: the teacher's recipe)")
     add("--variants", action="store_true", help="write the float32 and the dynamic-range file beside the bundle too")
     add("--trials", type=Path, nargs="+", default=[], metavar="LIST", help="trial lists (.tsv) to compare errors on")
     add(
@@ -66,6 +66,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _recipe(name: str) -> Path:
+    """The shipped recipe of this name, or the file."""
+    shipped = RECIPES / f"{name}.json"
+    return shipped if shipped.is_file() and not Path(name).is_file() else Path(name)
+
+
 def convert(argv: list[str]) -> int:
     """Run ``earmark convert``; returns the exit code."""
     arguments = _parser().parse_args(argv)
@@ -75,7 +81,7 @@ def convert(argv: list[str]) -> int:
         print(f"[{time.monotonic() - started:6.0f} s] {line}", file=sys.stderr, flush=True)
 
     try:
-        path = arguments.recipe or RECIPES / f"{arguments.teacher}.json"
+        path = _recipe(arguments.recipe or arguments.teacher)
         recipe = read_recipe(path)
         if recipe.teacher != arguments.teacher:
             raise UsageError(f"The recipe {path} is for {recipe.teacher}", "Give the one for this network")
