@@ -21,6 +21,7 @@ import numpy.typing as npt
 from edge.correction import UNCORRECTED, Correction
 from edge.errors import BundleError
 from edge.operating_point import OperatingPoint
+from edge.outliers import NONE, Outliers
 from edge.records import Embedding, Exemplar, Float32, Person, PersonScore, Scores, Voiceprint
 
 Float64 = npt.NDArray[np.float64]
@@ -38,6 +39,7 @@ FEATURE_NAMES: Final = (
     "cosine_log_test",
     "cosine_log_enrol",
     "cosine_noise",
+    "log_test_squared",
 )
 """What a calibration may weigh; a calibration names the ones it uses."""
 
@@ -84,7 +86,7 @@ def calibration_features(
     noise = 1.0 - np.clip(snr, 0.0, 30.0) / 30.0
     rows: Float64 = np.stack(
         [np.ones_like(cos), cos, log_test, log_enrol, log_clips, spr, noise, c_test, c_enrol,
-         cos * log_test, cos * log_enrol, cos * noise],
+         cos * log_test, cos * log_enrol, cos * noise, log_test * log_test],
         axis=1,
     )  # fmt: skip
     return rows
@@ -95,13 +97,15 @@ class Calibration:
     """Weights of the logistic regression and the thresholds measured with them.
 
     ``weights``: feature name -> weight, giving a natural-log likelihood ratio. ``points``: impostor quantiles,
-    strictest last. ``trials``/``speakers``: impostor trials and people behind ``points``.
+    strictest last. ``trials``/``speakers``: impostor trials and people behind ``points``. ``outliers``: how far the
+    regression is believed about speech unlike that of calibration.
     """
 
     weights: Mapping[str, float]
     points: tuple[OperatingPoint, ...]
     trials: int
     speakers: int
+    outliers: Outliers = NONE
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Calibration:
@@ -111,7 +115,8 @@ class Calibration:
         try:
             weights = {str(k): float(v) for k, v in raw["weights"].items()}
             points = tuple(sorted((OperatingPoint.from_json(p) for p in raw["points"]), key=lambda p: -p.far))
-            result = cls(weights, points, int(raw["trials"]), int(raw["speakers"]))
+            outliers = Outliers.from_json(raw["outliers"]) if "outliers" in raw else NONE
+            result = cls(weights, points, int(raw["trials"]), int(raw["speakers"]), outliers)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BundleError(f"The bundle's calibration is malformed ({error})", "Install the bundle again.") from None
         unknown = sorted(set(weights) - set(FEATURE_NAMES))
@@ -131,13 +136,13 @@ class Calibration:
             "points": [p.to_json() for p in self.points],
             "trials": self.trials,
             "speakers": self.speakers,
+            "outliers": self.outliers.to_json(),
         }
 
     def llr(self, features: Float64) -> Float64:
         """Natural-log likelihood ratios float64 ``(n,)`` of ``calibration_features`` rows, clamped to +-30."""
         weights = np.array([self.weights.get(name, 0.0) for name in FEATURE_NAMES])
-        llrs: Float64 = np.clip(features @ weights, -_LLR_LIMIT, _LLR_LIMIT)
-        return llrs
+        return self.outliers(np.clip(features @ weights, -_LLR_LIMIT, _LLR_LIMIT))
 
     def threshold(self, far: float) -> float:
         """The log-likelihood ratio that at most ``far`` of impostor trials pass.

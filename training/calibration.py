@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from edge.errors import UsageError
 from edge.operating_point import OperatingPoint
+from edge.outliers import NONE, Outliers
 from edge.scoring import FEATURE_NAMES, Calibration
 from training import metrics
 from training.thresholds import evidence_words, operating_points, with_evidence
@@ -32,6 +33,9 @@ WEIGHED: Final = ("bias", "cosine", "log_test", "log_enrol", "log_clips", "sprea
 
 PRIOR: Final = 0.5
 """Share of genuine trials that the fit imagines."""
+
+MOOD_SHARE: Final = 0.1
+"""Weight of tests in a mood among those of a kind of recording: how often people do not sound like their enrolment."""
 
 FOLDS: Final = 5
 RIDGE: Final = 1e-4
@@ -47,7 +51,8 @@ class Material:
 
     ``features``: float64 ``(n, len(FEATURE_NAMES))``. ``target``: bool. ``weights``: float64, genuine and impostor
     trials each add up to 1. ``domains``, ``sets``: str. ``enrol_speaker``, ``test_speaker``: str, unique across sets.
-    ``unfamiliar``: bool, the cohort cosine was computed as if nobody like these two were in the cohort.
+    ``unfamiliar``: bool, the cohort cosine was computed as if nobody like these two were in the cohort. ``moody``:
+    bool, the test is spoken otherwise than the enrolment (``training.moods``).
     """
 
     features: Float64
@@ -58,12 +63,26 @@ class Material:
     enrol_speaker: Texts
     test_speaker: Texts
     unfamiliar: metrics.Bools
+    moody: metrics.Bools
 
     def only(self, rows: metrics.Bools) -> Material:
         """Return the trials for which ``rows`` is true, balanced anew."""
         part = {item.name: getattr(self, item.name)[rows] for item in fields(self)}
         part["weights"] = balance(part["weights"], part["target"], part["domains"])
         return Material(**part)
+
+    def with_moods(self, share: float) -> Material:
+        """Return the trials with this share of each domain's weight on tests in a mood, if it has any; 0 drops them."""
+        if share == 0.0:
+            return self.only(~self.moody)
+        raw = self.weights.copy()
+        for name in np.unique(self.domains[self.moody]):
+            for kind in (True, False):
+                rows = (self.domains == name) & (self.target == kind)
+                for part, wanted in ((rows & self.moody, share), (rows & ~self.moody, 1.0 - share)):
+                    total = float(raw[part].sum())
+                    raw[part] *= wanted / total if total else 1.0
+        return replace(self, weights=balance(raw, self.target, self.domains))
 
 
 def balance(raw: Float64, target: metrics.Bools, domains: Texts) -> Float64:
@@ -169,6 +188,44 @@ def _deal(material: Material, folds: int, seed: int) -> dict[str, int]:
     return fold
 
 
+def believable(llr: Float64, material: Material) -> Outliers:
+    """Return the shares of outliers under which these log-likelihood ratios lose least (weighted log loss, even prior).
+
+    ``llr`` must come from weights that know as little of the trials as the device knows of a stranger's speech.
+    """
+    sign = np.where(material.target, -1.0, 1.0)
+
+    def loss(genuine: float, impostor: float) -> float:
+        modest = Outliers(genuine, impostor)(llr)
+        return float(np.sum(material.weights * np.logaddexp(0.0, sign * modest)))
+
+    found = [0.0, 0.0]
+    for _ in range(2):  # one share after the other; they hardly depend on each other
+        for i in (0, 1):
+            found[i] = min(_SHARES, key=lambda share: loss(share, found[1]) if i == 0 else loss(found[0], share))
+    return Outliers(*found)
+
+
+_SHARES: Final = (0.0, *(round(float(x), 6) for x in np.geomspace(1e-5, 0.05, 28)))
+
+
+def outliers(material: Material, names: Sequence[str], *, prior: float = PRIOR, ridge: float = RIDGE) -> Outliers:
+    """Return how far weights are to be believed about kinds of recording, and moods, that they were not fitted on.
+
+    Each kind is scored by weights, and against a cohort, that never met it. With a single kind there is none to leave
+    out, and nothing is believed less.
+    """
+    kinds = np.unique(material.domains)
+    if len(kinds) < 2:
+        return NONE
+    llr = np.empty(len(material.target))
+    for name in kinds:
+        rows = material.domains == name
+        llr[rows] = apply(fit(material.only(~rows), names, prior=prior, ridge=ridge), material.features[rows])
+    rows = material.unfamiliar if material.unfamiliar.any() else np.ones(len(llr), bool)
+    return believable(llr[rows], material.only(rows))
+
+
 def calibrate(
     material: Material,
     names: Sequence[str] = WEIGHED,
@@ -181,7 +238,8 @@ def calibrate(
     ``unseen``: domain -> the same trials scored against a cohort without that domain. For each, the record says what a
     calibration that has never met this kind of recording does on it.
     """
-    llr = held_out(material, names, prior=prior)
+    modest = outliers(material, names, prior=prior)
+    llr = modest(held_out(material, names, prior=prior))
     points = with_evidence(operating_points(llr, material), llr, material)
     calibration = Calibration(
         fit(material, names, prior=prior),
@@ -189,16 +247,30 @@ def calibrate(
         # A trial stands in the material twice where it was also scored as unfamiliar; it is one trial all the same.
         trials=int((~material.target & ~material.unfamiliar).sum()),
         speakers=len(np.union1d(material.enrol_speaker, material.test_speaker)),
+        outliers=modest,
     )
     domains = {str(name): _domain(llr, material, str(name), points) for name in np.unique(material.domains)}
     for name, trials in (unseen or {}).items():
         domains[name]["unseen"] = _unseen(trials, name, names, prior)
-    return calibration, {"prior": prior, "ridge": RIDGE, "folds": FOLDS, "domains": domains}
+    record = {"prior": prior, "ridge": RIDGE, "folds": FOLDS, "mood_share": _mood_share(material), "domains": domains}
+    return calibration, record
+
+
+def _mood_share(material: Material) -> float:
+    return MOOD_SHARE if material.moody.any() else 0.0
 
 
 def _domain(llr: Float64, material: Material, name: str, points: Sequence[OperatingPoint]) -> dict[str, Any]:
-    """What held-out scores of one domain look like under the common weights and thresholds."""
+    """What held-out scores of one domain look like under the common weights and thresholds; moods by themselves."""
     rows = (material.domains == name) & ~material.unfamiliar
+    found = _figures(llr, material, rows & ~material.moody, points)
+    moody = rows & material.moody
+    if not (moody & material.target).any() or not (moody & ~material.target).any():
+        return found
+    return found | {"moods": _figures(llr, material, moody, points)}
+
+
+def _figures(llr: Float64, material: Material, rows: metrics.Bools, points: Sequence[OperatingPoint]) -> dict[str, Any]:
     target, part = material.target[rows], material.only(rows)
     return {
         "speakers": len(np.union1d(part.enrol_speaker, part.test_speaker)),
@@ -206,8 +278,9 @@ def _domain(llr: Float64, material: Material, name: str, points: Sequence[Operat
         "impostor_trials": int((~target).sum()),
         "eer": round(100 * metrics.eer(llr[rows], target), 2),
         "cllr": round(metrics.cllr(llr[rows], target), 4),
-        "far": {f"{p.far:g}": _passed(llr[rows], part, p.llr, genuine=False) for p in points},
-        "frr": {f"{p.far:g}": round(1 - _passed(llr[rows], part, p.llr, genuine=True), 5) for p in points},
+        "ece": round(100 * metrics.ece(llr[rows], target), 2),
+        "far": {f"{p.far:g}": passed(llr[rows], part, p.llr, genuine=False) for p in points},
+        "frr": {f"{p.far:g}": round(1 - passed(llr[rows], part, p.llr, genuine=True), 5) for p in points},
     }
 
 
@@ -216,17 +289,18 @@ def _unseen(material: Material, name: str, names: Sequence[str], prior: float, f
     others = material.only(material.domains != name)
     weights = fit(others, names, prior=prior)
     point = operating_points(apply(weights, others.features), others, [far])[0]
-    part = material.only((material.domains == name) & ~material.unfamiliar)
+    part = material.only((material.domains == name) & ~material.unfamiliar & ~material.moody)
     llr = apply(weights, part.features)
     return {
         "eer": round(100 * metrics.eer(llr, part.target), 2),
         "cllr": round(metrics.cllr(llr, part.target), 4),
-        f"far_at_{far:g}": _passed(llr, part, point.llr, genuine=False),
-        f"frr_at_{far:g}": round(1 - _passed(llr, part, point.llr, genuine=True), 5),
+        f"far_at_{far:g}": passed(llr, part, point.llr, genuine=False),
+        f"frr_at_{far:g}": round(1 - passed(llr, part, point.llr, genuine=True), 5),
     }
 
 
-def _passed(llr: Float64, material: Material, threshold: float, *, genuine: bool) -> float:
+def passed(llr: Float64, material: Material, threshold: float, *, genuine: bool) -> float:
+    """Return the weighted share of the genuine (or impostor) trials at or above a threshold."""
     rows = material.target == genuine
     return round(metrics.weighted_share(llr[rows] >= threshold, material.weights[rows]), 5)
 
@@ -235,6 +309,8 @@ def describe(calibration: Calibration, record: Mapping[str, Any]) -> str:
     """Say in a few lines what was fitted and how far it reaches, for the person who ran the command."""
     lines = [
         f"{calibration.trials} impostor trials of {calibration.speakers} people.",
+        f"outliers: {100 * calibration.outliers.genuine:.2g} % of genuine and "
+        f"{100 * calibration.outliers.impostor:.2g} % of impostor tests may be unlike all that was heard here",
         "weights: " + ", ".join(f"{name} {value:.3f}" for name, value in calibration.weights.items()),
     ]
     lines += [
@@ -245,9 +321,12 @@ def describe(calibration: Calibration, record: Mapping[str, Any]) -> str:
     ]
     for name, found in record["domains"].items():
         line = (
-            f"{name}: {found['speakers']} people, EER {found['eer']:.2f} %, Cllr {found['cllr']:.3f}, at 0.3 %: "
+            f"{name}: {found['speakers']} people, EER {found['eer']:.2f} %, Cllr {found['cllr']:.3f}, "
+            f"ECE {found['ece']:.1f} %, at 0.3 %: "
             f"FAR {100 * found['far']['0.003']:.2f} %, FRR {100 * found['frr']['0.003']:.1f} %"
         )
+        if "moods" in found:
+            line += f"; in moods: EER {found['moods']['eer']:.2f} %, ECE {found['moods']['ece']:.1f} %"
         if "unseen" in found:
             unseen = found["unseen"]
             line += f"; fitted without it: FAR {100 * unseen['far_at_0.003']:.2f} %"

@@ -38,6 +38,7 @@ describes them and every figure.
 
 CALIBRATE_EXAMPLES: Final = """examples:
   earmark calibrate-bundle --bundle ./mine --speech ~/speech
+  earmark calibrate-bundle --bundle ./mine --speech ~/speech --cross-validate --cache ~/.cache/earmark
 
 The folder of speech needs a manifest.tsv; only rows of the split `train` with a speaker are used, and noise.
 """
@@ -213,17 +214,42 @@ def _calibrate(options: argparse.Namespace) -> None:
 
     speech = folder(options.speech)
     bundle = _open(options)
-    card_path = _card(bundle.path)
-    plan = pairs.Plan(seed=options.seed)
+    if (options.json or options.markdown) and not options.cross_validate:
+        raise UsageError("--json and --markdown show a comparison of forms", "Add --cross-validate, or leave them out.")
+    card_path = None if options.cross_validate else _card(bundle.path)  # refuse before the work, not after it
+    plan = pairs.Plan(moods=pairs.MOODS, seed=options.seed)
     takes = pairs.draw(corpus.read_manifest(speech), plan)
     embedder = Embedder(bundle, Audio(speech), cache=_cache(options), runtime=bundle.runtime)
     with Progress("embedding") as progress:
-        heard = embedder.hear_takes([(take.side, take.gain_db) for take in takes], progress)
+        sides = [(take.side, take.gain_db) for take in takes]
+        heard = embedder.hear_takes(sides, progress, [take.mood for take in takes])
     parts = (takes, heard, pairs.pair(takes, seed=options.seed), bundle.cohort)
+    if options.cross_validate:
+        _cross_validate(material.unseen(*parts), options)
+        return
     fitted, provenance = calibration.calibrate(material.assemble(*parts), unseen=material.unseen(*parts))
     provenance |= {"made": time.strftime("%Y-%m-%d", time.gmtime()), "encoder": bundle.encoder, "seed": plan.seed}
+    assert card_path is not None
     _update_card(card_path, {"calibration": fitted.to_json() | {"provenance": provenance}})
     print(calibration.describe(fitted, provenance))
+
+
+def _cross_validate(unseen: dict[str, Any], options: argparse.Namespace) -> None:
+    from training import crossvalidate
+
+    if not unseen:
+        raise UsageError(
+            "The speech has a single kind of recording", "Leaving one kind out needs two: sentences and words, say."
+        )
+    with Progress("comparing forms") as progress:
+        found = crossvalidate.compare(unseen, told=progress)
+    if options.json:
+        text = json.dumps(crossvalidate.to_json(found), indent=1)
+        if options.json == "-":
+            print(text)
+            return
+        write(Path(options.json), text + "\n")
+    print(crossvalidate.table(found, markdown=options.markdown))
 
 
 def _open(options: argparse.Namespace) -> Bundle:
@@ -325,6 +351,13 @@ def _calibrate_parser() -> argparse.ArgumentParser:
     )
     _common(parser)
     parser.add_argument("--seed", type=int, default=1, help="of the draw of clips and folds (%(default)s)")
+    parser.add_argument(
+        "--cross-validate",
+        action="store_true",
+        help="compare forms of calibration, each on the kinds of recording it was not fitted on, and change nothing",
+    )
+    parser.add_argument("--json", metavar="OUT", help="with --cross-validate: write all figures here (- to print them)")
+    parser.add_argument("--markdown", action="store_true", help="with --cross-validate: print the table as Markdown")
     return parser
 
 

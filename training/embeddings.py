@@ -23,6 +23,7 @@ from edge.errors import StorageError
 from edge.records import SAMPLE_RATE, Embedding, Exemplar, Float32, Utterance, Voiceprint
 from edge.scoring import mean_direction, voiceprint_of
 from training.listening import LISTENING, Circumstances, listen
+from training.moods import Mood
 from training.trials import Audio, Side
 
 Progress = Callable[[int, int], None]
@@ -116,27 +117,36 @@ class Embedder:
         self._audio = audio
         self._cache = cache
         self._salt = f"{bundle.encoder} {runtime} ".encode()
-        self._sides: dict[tuple[Side, float], Heard] = {}
+        self._sides: dict[tuple[Side, float, Mood | None], Heard] = {}
 
-    def hear(self, side: Side, gain_db: float = 0.0) -> Heard:
-        """Return a side's embeddings and circumstances, as heard ``gain_db`` louder (cut off at full scale)."""
-        if (side, gain_db) not in self._sides:
+    def hear(self, side: Side, gain_db: float = 0.0, mood: Mood | None = None) -> Heard:
+        """Return a side's embeddings and circumstances, as heard ``gain_db`` louder (cut off at full scale).
+
+        ``mood``: how the voice speaks, other than it does in the recording.
+        """
+        key = (side, gain_db, mood)
+        if key not in self._sides:
             gain = np.float32(10 ** (gain_db / 20))
-            sound = [np.clip(x * gain, -1, 1) if gain_db else x for x in self._audio.utterances(side)]
-            pairs = [self.utterance(samples) for samples in sound]
-            self._sides[side, gain_db] = Heard(tuple(e for e, _ in pairs), tuple(c for _, c in pairs))
-        return self._sides[side, gain_db]
+            spoken = self._audio.utterances(side, None if mood is None else mood.apply)
+            pairs = [self.utterance(np.clip(x * gain, -1, 1) if gain_db else x) for x in spoken]
+            self._sides[key] = Heard(tuple(e for e, _ in pairs), tuple(c for _, c in pairs))
+        return self._sides[key]
 
     def hear_all(self, sides: Iterable[Side], progress: Progress | None = None) -> dict[Side, Heard]:
         """Return every distinct side, telling ``progress(done, all)`` now and then."""
         distinct = list(dict.fromkeys(sides))
         return dict(zip(distinct, self.hear_takes([(side, 0.0) for side in distinct], progress), strict=True))
 
-    def hear_takes(self, takes: Sequence[tuple[Side, float]], progress: Progress | None = None) -> list[Heard]:
-        """Return each side at its gain (dB), in order, telling ``progress(done, all)`` now and then."""
+    def hear_takes(
+        self,
+        takes: Sequence[tuple[Side, float]],
+        progress: Progress | None = None,
+        moods: Sequence[Mood | None] | None = None,
+    ) -> list[Heard]:
+        """Return each side at its gain (dB) in its mood, in order, telling ``progress(done, all)`` now and then."""
         heard = []
         for done, (side, gain_db) in enumerate(takes, start=1):
-            heard.append(self.hear(side, gain_db))
+            heard.append(self.hear(side, gain_db, moods[done - 1] if moods else None))
             if progress and (done % 25 == 0 or done == len(takes)):
                 progress(done, len(takes))
         return heard

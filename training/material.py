@@ -18,7 +18,7 @@ import numpy as np
 
 from edge.records import Float32
 from edge.scoring import calibration_features, cohort_cosine
-from training.calibration import Material, Texts, balance
+from training.calibration import MOOD_SHARE, Material, Texts, balance
 from training.embeddings import Heard
 from training.pairs import Pairs, Take
 
@@ -50,6 +50,7 @@ def assemble(takes: Sequence[Take], heard: Sequence[Heard], pairs: Pairs, cohort
     keep = usable[pairs.enrol] & usable[pairs.test]
     e, t, target = pairs.enrol[keep], pairs.test[keep], pairs.target[keep]
     raw = _impostors_of_the_same_gender_weigh_half(domains[e], target, pairs.same_gender[keep])
+    moody = np.array([take.mood is not None for take in takes])[t]
     owners = row_owners(heard, speakers, cohort)
     domain_of = dict(zip(speakers.tolist(), domains.tolist(), strict=True))
     owner_domains = np.array([domain_of.get(name, "") for name in owners.tolist()], dtype=domains.dtype)
@@ -63,7 +64,7 @@ def assemble(takes: Sequence[Take], heard: Sequence[Heard], pairs: Pairs, cohort
         features.append(_features(vectors, heard, near, e, t))
     count, copies = len(e), len(variants)
     domain = np.tile(domains[e], copies)
-    return Material(
+    trials = Material(
         features=np.concatenate(features),
         target=np.tile(target, copies),
         weights=balance(np.tile(raw, copies), np.tile(target, copies), domain),
@@ -72,7 +73,9 @@ def assemble(takes: Sequence[Take], heard: Sequence[Heard], pairs: Pairs, cohort
         enrol_speaker=np.tile(speakers[e], copies),
         test_speaker=np.tile(speakers[t], copies),
         unfamiliar=np.repeat([unfamiliar for unfamiliar, _, _ in variants], count),
+        moody=np.tile(moody, copies),
     )
+    return trials.with_moods(MOOD_SHARE)
 
 
 def unseen(takes: Sequence[Take], heard: Sequence[Heard], pairs: Pairs, cohort: Float32) -> dict[str, Material]:

@@ -10,15 +10,18 @@ seed gives the same takes.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from edge.errors import UsageError
+from training import moods
 from training.corpus import Recording, by_speaker
+from training.moods import Mood
 from training.trials import Clip, Noise, Side
 
 READ_SETS: Final = ("librispeech", "vctk", "cmuarctic", "rhasspyvoice")
@@ -33,6 +36,9 @@ MIN_CLIPS: Final = 4
 NOISE_FOLDS: Final = ("1", "2", "3")
 """Folds of ESC-10 (first character of the file name) used here; noise of other sets is left alone."""
 
+MOODS: Final = 15
+"""What calibration asks for: enough moods of each person to see how far they reach."""
+
 _SNRS_DB: Final = (20.0, 10.0, 5.0)
 _FEW_SECONDS: Final = 30.0
 """Speakers with less speech get fewer takes: there is little to draw from."""
@@ -40,7 +46,10 @@ _FEW_SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """One side of the pool. ``kind``: ``enrol`` or ``test``. ``gender``: ``f``, ``m`` or "" where unknown."""
+    """One side of the pool. ``kind``: ``enrol`` or ``test``. ``gender``: ``f``, ``m`` or "" where unknown.
+
+    ``mood``: how the person speaks, where that is not as in the recording.
+    """
 
     kind: str
     set: str
@@ -48,14 +57,19 @@ class Take:
     gender: str
     side: Side
     gain_db: float
+    mood: Mood | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many takes are drawn of each speaker; ``few_*`` for those with less than half a minute."""
+    """How many takes are drawn of each speaker; ``few_*`` for those with less than half a minute.
+
+    ``moods``: how many of the tests come a second time, in a mood (of those with less than half a minute none does).
+    """
 
     enrolments: int = 12
     tests: int = 30
+    moods: int = 0
     few_enrolments: int = 2
     few_tests: int = 2
     seed: int = 1
@@ -95,7 +109,8 @@ def _takes_of(
         made.append(_enrolment(enrol_files, noises, cut, rng))
     for _ in range(plan.few_tests if few else plan.tests):
         made.append(_test(test_files, noises, cut, rng))
-    return made
+    calm = [] if few else made[plan.enrolments :][: plan.moods]
+    return made + [replace(take, mood=moods.draw(rng)) for take in calm]
 
 
 Cutter = Callable[[Sequence[Recording], float, np.random.Generator], tuple[Clip, ...]]
@@ -168,19 +183,21 @@ def pair(takes: Sequence[Take], *, most_impostors: int = 20_000, seed: int = 1) 
     """Pair every enrolment with every test of its set.
 
     ``same_gender``: true where both genders are known and equal, or not known. Of a set with more than
-    ``most_impostors`` impostor pairs a random part is kept: hundreds of speakers of one-second words add pairs by the
-    hundred thousand and little to know.
+    ``most_impostors`` impostor pairs a random part is kept, and a quarter as many of tests in a mood: hundreds of
+    speakers of one-second words add pairs by the hundred thousand and little to know.
     """
     columns: list[tuple[np.ndarray[tuple[int], np.dtype[np.int64]], ...]] = []
     rng = np.random.default_rng(seed)
-    for name in dict.fromkeys(t.set for t in takes):
-        enrol = np.array([i for i, t in enumerate(takes) if t.set == name and t.kind == "enrol"], np.int64)
-        test = np.array([i for i, t in enumerate(takes) if t.set == name and t.kind == "test"], np.int64)
+    speakers = np.array([take.speaker for take in takes])
+    for moody, name in itertools.product((False, True), dict.fromkeys(t.set for t in takes)):
+        mine = [i for i, t in enumerate(takes) if t.set == name]
+        enrol = np.array([i for i in mine if takes[i].kind == "enrol"], np.int64)
+        test = np.array([i for i in mine if takes[i].kind == "test" and (takes[i].mood is not None) == moody], np.int64)
         e, t = (grid.ravel() for grid in np.meshgrid(enrol, test, indexing="ij"))
-        speakers = np.array([take.speaker for take in takes])
         impostor = np.flatnonzero(speakers[e] != speakers[t])
-        if len(impostor) > most_impostors:
-            impostor = rng.choice(impostor, most_impostors, replace=False)
+        most = most_impostors // 4 if moody else most_impostors
+        if len(impostor) > most:
+            impostor = rng.choice(impostor, most, replace=False)
         keep = np.sort(np.concatenate([np.flatnonzero(speakers[e] == speakers[t]), impostor]))
         columns.append((e[keep], t[keep]))
     enrol, test = (np.concatenate([c[i] for c in columns]) for i in (0, 1))

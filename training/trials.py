@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import csv
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -201,11 +202,15 @@ class Audio:
             raise AudioFileError(f"{clip.path} ends before {clip.start_seconds} s", "Check the list's positions.")
         return samples
 
-    def utterances(self, side: Side) -> list[Float32]:
-        """Return each utterance of a side, float32 ``(n,)``, with the side's noise mixed in."""
+    def utterances(self, side: Side, change: Callable[[Float32], Float32] | None = None) -> list[Float32]:
+        """Return each utterance of a side, float32 ``(n,)``, with the side's noise mixed in.
+
+        ``change``: what happens to the voice before the noise is there.
+        """
         found = []
         for clips in side.utterances:
             samples = np.concatenate([self.clip(clip) for clip in clips])
+            samples = samples if change is None else change(samples)
             found.append(samples if side.noise is None else self.mix(samples, side.noise))
         return found
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from edge.errors import BundleError
 from edge.operating_point import Evidence, OperatingPoint
+from edge.outliers import MOST, Outliers
 from edge.scoring import (
     COHORT_TOP,
     FEATURE_NAMES,
@@ -86,6 +87,56 @@ def test_what_an_operating_point_stands_on_is_kept_with_it_and_older_bundles_hav
     assert again.point(0.02) is None
 
 
+def test_a_calibration_keeps_its_outliers_and_older_bundles_have_none() -> None:
+    modest = dataclasses.replace(CALIBRATION, outliers=Outliers(0.01, 0.0002))
+    raw = json.loads(json.dumps(modest.to_json()))
+    assert Calibration.from_json(raw) == modest
+    del raw["outliers"]
+    assert Calibration.from_json(raw) == CALIBRATION
+
+
+shares = st.one_of(st.just(0.0), st.floats(1e-6, MOST))
+
+
+@given(st.floats(-30, 30), st.floats(1e-3, 5), shares, shares)
+def test_outliers_keep_the_order_and_bound_what_is_said(
+    llr: float, more: float, genuine: float, impostor: float
+) -> None:
+    outliers = Outliers(genuine, impostor)
+    low, high = outliers(np.array([llr, llr + more]))
+    assert low <= high
+    if abs(llr) < 2:
+        assert low < high
+    if genuine:
+        assert low >= np.log(genuine) - 1e-9
+    if impostor:
+        assert high <= -np.log(impostor) + 1e-9
+    assert outliers(np.zeros(1))[0] == pytest.approx(0, abs=1e-12)
+
+
+@given(st.floats(-25, 25), shares, shares)
+def test_outliers_are_the_likelihood_ratio_of_a_mixture(llr: float, genuine: float, impostor: float) -> None:
+    ratio = np.exp(llr)
+    expected = ((1 - genuine) * ratio + genuine) / ((1 - impostor) + impostor * ratio)
+    assert Outliers(genuine, impostor)(np.array([llr]))[0] == pytest.approx(np.log(expected), abs=1e-6)
+
+
+@given(st.floats(-1, 1), st.floats(0, 0.5), shares, shares, st.floats(0.3, 12), st.floats(-5, 40))
+def test_a_higher_cosine_never_gives_a_lower_ratio(
+    cosine: float, more: float, genuine: float, impostor: float, seconds: float, snr_db: float
+) -> None:
+    calibration = dataclasses.replace(CALIBRATION, outliers=Outliers(genuine, impostor))
+    rows = [features(c, test_seconds=seconds, snr_db=snr_db) for c in (cosine, cosine + more)]
+    lower, higher = calibration.llr(np.vstack(rows))
+    assert lower <= higher
+
+
+@pytest.mark.parametrize(("genuine", "impostor"), [(-0.01, 0.0), (0.0, 0.2), (float("nan"), 0.0)])
+def test_shares_of_outliers_that_cannot_be_are_refused(genuine: float, impostor: float) -> None:
+    with pytest.raises(ValueError, match="share of outliers"):
+        Outliers(genuine, impostor)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -93,6 +144,8 @@ def test_what_an_operating_point_stands_on_is_kept_with_it_and_older_bundles_hav
         {"weights": {"bias": 1.0}},
         {**CALIBRATION.to_json(), "weights": {"moon": 1.0}},
         {**CALIBRATION.to_json(), "points": []},
+        {**CALIBRATION.to_json(), "outliers": {"genuine": 0.5, "impostor": 0.0}},
+        {**CALIBRATION.to_json(), "outliers": [0.1]},
         {**CALIBRATION.to_json(), "points": [{"far": 0.01, "llr": 1.0, "evidence": {"trials": 3}}]},
         {**CALIBRATION.to_json(), "points": [{"far": 0.01, "llr": 1.0, "evidence": [1, 2]}]},
         {

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import UsageError
+from edge.outliers import NONE
 from edge.records import Embedding
 from edge.scoring import FEATURE_NAMES, Calibration, Scorer, calibration_features, cohort_cosine
-from training import calibration, material, metrics, pairs, thresholds
+from training import calibration, material, metrics, moods, pairs, thresholds
 from training.corpus import Recording
 from training.embeddings import Heard
 from training.listening import Circumstances, listen, quietest
@@ -100,6 +101,35 @@ def test_the_development_split_is_never_drawn_from():
         pairs.draw(dev)
 
 
+def test_moods_are_further_tests_of_the_same_clips_and_change_no_other_take():
+    calm = pairs.draw(recordings())
+    takes = pairs.draw(recordings(), pairs.Plan(moods=3))
+    moody = [t for t in takes if t.mood is not None]
+    assert [t for t in takes if t.mood is None] == calm, "what was embedded before serves again"
+    assert {t.speaker for t in moody} == {f"r{i}" for i in range(6)}, "nobody with a handful of words"
+    assert len(moody) == 3 * 6 and len({t.mood for t in moody}) == len(moody)
+    assert all(t.kind == "test" and replace(t, mood=None) in calm for t in moody)
+    found = pairs.pair(takes, most_impostors=100)
+    in_mood = np.array([t.mood is not None for t in takes])[found.test]
+    assert not in_mood.all() and in_mood[~found.target].sum() <= 25 + 1
+
+
+def test_a_mood_moves_pitch_and_pace_and_leaves_samples_whole():
+    rng = np.random.default_rng(2)
+    drawn = [moods.draw(rng) for _ in range(300)]
+    assert min(m.pitch for m in drawn) < 0.85 and max(m.pitch for m in drawn) > 1.3
+    assert 0.95 < np.median([m.pitch for m in drawn]) < 1.15, "most are not far from calm"
+    seconds = np.arange(2 * RATE) / RATE
+    voice = sum(np.sin(2 * np.pi * 130 * k * seconds) / k for k in range(1, 30)).astype(np.float32) / 8
+    mood = moods.Mood(pitch=1.5, formant=1.0, tempo=1.25, melody_semitones=0.01, loudness_db=0.0, tilt_db=0.0, seed=1)
+    moved = mood.apply(voice)
+    assert moved.dtype == np.float32 and np.array_equal(moved, mood.apply(voice))
+    assert len(moved) == pytest.approx(len(voice) / 1.25, rel=0.15)
+    spectrum = np.abs(np.fft.rfft(moved[4000:12000] * np.hanning(8000)))
+    assert np.argmax(spectrum) * 2 == pytest.approx(195, abs=8)
+    assert np.abs(moved).max() <= 1.0
+
+
 def test_every_enrolment_meets_every_test_of_its_set_and_no_other():
     takes = pairs.draw(recordings())
     found = pairs.pair(takes)
@@ -136,7 +166,9 @@ def gaussian(seed: int = 0, n: int = 24000, seconds: np.ndarray | float = 3.0) -
     )  # fmt: skip
     domains = np.where(rng.random(n) < 0.5, "a", "b")
     names = (np.char.add("p", enrol.astype(str)), np.char.add("p", test.astype(str)))
-    trials = calibration.Material(columns, target, np.ones(n), domains, domains, *names, np.zeros(n, bool))
+    trials = calibration.Material(
+        columns, target, np.ones(n), domains, domains, *names, np.zeros(n, bool), np.zeros(n, bool)
+    )
     return trials.only(np.ones(n, bool))
 
 
@@ -225,7 +257,7 @@ def test_no_threshold_lets_more_impostors_pass_than_it_promises(scores, seed):
     weights = rng.uniform(0.1, 1.0, n)
     no, same = np.zeros(n, bool), np.array(["x"] * n)
     zeros = np.zeros((n, len(FEATURE_NAMES)))
-    trials = calibration.Material(zeros, no, weights / weights.sum(), same, same, same, same, no)
+    trials = calibration.Material(zeros, no, weights / weights.sum(), same, same, same, same, no, no)
     llr = np.asarray(scores, float)
     points = thresholds.operating_points(llr, trials, (0.3, 0.1, 0.01))
     for point in points:
@@ -254,6 +286,58 @@ def test_a_calibration_has_useful_ratios_thresholds_that_hold_on_others_and_a_re
     text = calibration.describe(fitted, record)
     assert "12000" in text and "0.3 %" in text
     assert Calibration.from_json(fitted.to_json() | {"provenance": record}) == fitted
+
+
+def test_moods_weigh_what_they_are_given_where_there_are_any():
+    trials = gaussian(n=4000)
+    moody = (trials.domains == "a") & (np.arange(4000) % 3 == 0)
+    trials = replace(trials, moody=moody).with_moods(0.1)
+    for kind in (True, False):
+        rows = trials.target == kind
+        assert trials.weights[rows].sum() == pytest.approx(1)
+        assert trials.weights[rows & (trials.domains == "a")].sum() == pytest.approx(0.5)
+        assert trials.weights[rows & moody].sum() == pytest.approx(0.05), "a tenth of the domain that has them"
+    assert len(trials.with_moods(0.0).target) == 4000 - moody.sum()
+    assert trials.with_moods(0.3).weights[moody & trials.target].sum() == pytest.approx(0.15)
+
+
+def contaminated(share: float, seed: int = 0) -> calibration.Material:
+    """As ``gaussian``, but this share of the genuine trials scores like impostors."""
+    trials = gaussian(seed=seed)
+    strange = trials.target & (np.random.default_rng(seed + 1).random(len(trials.target)) < share)
+    cosine = trials.features[:, FEATURE_NAMES.index("cosine")] - 0.4 * strange
+    return with_feature(trials, "cosine", cosine)
+
+
+def test_the_share_of_outliers_is_found_and_makes_ratios_mean_what_they_say():
+    """The true ratio is that of a mixture; a regression that was fitted on clean trials is far too sure of itself."""
+    weights = calibration.fit(gaussian(), ["bias", "cosine"], ridge=1e-9)
+    trials = contaminated(0.04)
+    llr = calibration.apply(weights, trials.features)
+    found = calibration.believable(llr, trials)
+    assert found.genuine == pytest.approx(0.04, rel=0.35)
+    assert found.impostor < 0.002
+    fresh = contaminated(0.04, seed=7)
+    sure = calibration.apply(weights, fresh.features)
+    assert metrics.cllr(found(sure), fresh.target) < 0.92 * metrics.cllr(sure, fresh.target)
+    assert metrics.ece(found(sure), fresh.target) < min(0.01, 0.6 * metrics.ece(sure, fresh.target))
+
+
+def test_clean_trials_need_no_outliers_and_a_single_kind_allows_none():
+    trials = gaussian()
+    names = ["bias", "cosine"]
+    found = calibration.outliers(trials, names)
+    assert found.genuine < 0.003 and found.impostor < 0.003
+    assert calibration.outliers(replace(trials, domains=np.full(len(trials.target), "one")), names) == NONE
+
+
+def test_a_kind_that_sounds_different_makes_the_ratios_modest():
+    """Genuine cosines of the kind b are often like impostors': whoever knows only a is too sure of itself on b."""
+    trials = contaminated(0.0)
+    strange = trials.target & (trials.domains == "b") & (np.arange(len(trials.target)) % 12 == 0)
+    cosine = trials.features[:, FEATURE_NAMES.index("cosine")] - 0.4 * strange
+    found = calibration.outliers(with_feature(trials, "cosine", cosine), ["bias", "cosine"])
+    assert found.genuine > 0.01
 
 
 def heard(vectors: np.ndarray, seconds: float = 2.0, snr_db: float = 20.0) -> Heard:

@@ -179,6 +179,20 @@ def test_calibrating_writes_a_card_that_the_device_accepts_and_says_how_it_was_m
     assert edge.open_bundle(bare).calibration == after.calibration, "the same speech gives the same calibration"
 
 
+def test_comparing_forms_prints_a_table_and_changes_nothing(corpus, bare, tmp_path, capsys):
+    card = (bare / "card.json").read_bytes()
+    arguments = ["--bundle", str(bare), "--speech", str(corpus), "--cache", str(tmp_path / "cache")]
+    assert commands.calibrate_bundle([*arguments, "--json", str(tmp_path / "cv.json")]) == 2
+    assert "--cross-validate" in capsys.readouterr().err
+    arguments += ["--cross-validate", "--json", str(tmp_path / "cv.json")]
+    assert commands.calibrate_bundle(arguments) == 0
+    assert (bare / "card.json").read_bytes() == card
+    shown = capsys.readouterr().out
+    assert "cosine alone" in shown and "arabic words, read" in shown
+    forms = json.loads((tmp_path / "cv.json").read_text())["forms"]
+    assert {one["kind"] for one in forms["cosine alone"]} == {"read", "arabic words"}
+
+
 def test_a_failed_calibration_leaves_the_card_as_it_was(bare, tmp_path, capsys):
     card = (bare / "card.json").read_bytes()
     (tmp_path / "manifest.tsv").write_text("path\tsplit\n")
