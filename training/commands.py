@@ -12,6 +12,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -112,6 +113,7 @@ def _measure(
     """Score all lists; ``recordings`` None: figures only, without looking closer."""
     from training import evaluate as evaluation
     from training.report import evaluation as report_folder
+    from training.report import fixed
 
     measured = []
     for trials in lists:
@@ -121,12 +123,11 @@ def _measure(
             figures = evaluation.figures(scored)
         except ValueError as error:
             raise UsageError(str(error).rstrip("."), "An error rate needs both.") from error
-        closer = recordings is not None
-        measured.append(
-            report_folder.measure(trials, scored, figures, recordings or ())
-            if closer
-            else report_folder.Measured(scored, figures, (), {})
-        )
+        if recordings is None:
+            one = report_folder.Measured(scored, figures, (), {})
+        else:
+            one = report_folder.measure(trials, scored, figures, recordings)
+        measured.append(one if scorer is None else replace(one, held=fixed.points(scored, scorer.calibration)))
     return measured
 
 
@@ -134,7 +135,7 @@ def _tell(options: argparse.Namespace, bundle: Bundle, measured: Sequence[Measur
     """Card, page, JSON and tables, as far as they are asked for."""
     from edge.decision import FAR_TARGETS
     from training import evaluate as evaluation
-    from training.report import conditions
+    from training.report import conditions, fixed
     from training.report import evaluation as report_folder
 
     scorer = _scorer(bundle)
@@ -158,7 +159,9 @@ def _tell(options: argparse.Namespace, bundle: Bundle, measured: Sequence[Measur
         by_list = {one.scored.name: one.conditions for one in measured}
         print("\n" + conditions.table(by_list, markdown=options.markdown))
     notes = [f"Enrolled with {account.text()}."] if account else []
-    notes += [evaluation.fixed_note(scorer)] if scorer is not None else []
+    if scorer is not None:
+        held = {one.scored.name: one.held for one in measured}
+        notes += [evaluation.fixed_note(scorer), fixed.summary(held, [one.scored for one in measured])]
     if notes:
         print(("\n" if options.markdown or options.conditions else "") + "\n".join(notes))
 

@@ -107,7 +107,7 @@ def cllr(llr: npt.ArrayLike, target: npt.ArrayLike) -> float:
     return float(genuine + impostor) / (2 * math.log(2))
 
 
-def ece(llr: npt.ArrayLike, target: npt.ArrayLike, bins: int = ECE_BINS) -> float:
+def ece(llr: npt.ArrayLike, target: npt.ArrayLike, bins: int = ECE_BINS, weights: npt.ArrayLike | None = None) -> float:
     """Return the expected calibration error of log-likelihood ratios (nats) at even prior, a fraction in [0, 1].
 
     The posterior that a trial is genuine is 1 / (1 + exp(-llr)). Genuine trials weigh one half together, impostors the
@@ -115,12 +115,16 @@ def ece(llr: npt.ArrayLike, target: npt.ArrayLike, bins: int = ECE_BINS) -> floa
     equal width; the error is the sum over bins of |weighted share of genuine trials - weighted mean posterior|, each
     times the bin's share of the weight (Naeini, Cooper and Hauskrecht 2015). 0: of trials called 90 % likely, 90 % are
     genuine, and so on. It says nothing about how well genuine and impostor trials are told apart.
+
+    ``weights``: float ``(n,)``, how much each trial counts among those of its kind (default all the same).
     """
     llr_, target_ = _checked(llr, target)
     if target_.all() or not target_.any():
         raise ValueError("A calibration error needs genuine and impostor trials.")
     posterior = 0.5 * (1.0 + np.tanh(llr_ / 2))  # the logistic function, without overflow
-    weight = np.where(target_, 0.5 / target_.sum(), 0.5 / (~target_).sum())
+    weight = np.ones(len(llr_)) if weights is None else np.array(weights, np.float64)
+    for kind in (target_, ~target_):
+        weight[kind] *= 0.5 / weight[kind].sum()
     bin_of = np.minimum((posterior * bins).astype(int), bins - 1)
     gaps = np.bincount(bin_of, weight * (target_ - posterior), minlength=bins)
     return float(np.abs(gaps).sum())

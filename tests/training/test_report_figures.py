@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from edge.operating_point import OperatingPoint
+from edge.scoring import Calibration
 from training import metrics
 from training.corpus import Recording
 from training.evaluate import ScoredList
-from training.report import conditions, operating
+from training.report import conditions, fixed, operating
 from training.trials import Trial, TrialList, parse_noise, parse_side
 
 
@@ -112,6 +116,61 @@ def test_without_any_threshold_that_keeps_the_rate_everything_is_refused():
     point = operating.points(scored, fars=(0.1,))[0]
     assert (point.threshold, point.far, point.frr) == (None, 0.0, 100.0)
     assert "-" in operating.table({"hopeless": [point]})
+
+
+def calibrated(impostors: int = 2000, lenient: float = 0.0) -> tuple[ScoredList, Calibration]:
+    """Impostors with LLRs uniform in 0 to 1, thresholds that should let 1 % and 0.1 % pass; 100 genuine tests of 2."""
+    llr = np.concatenate([(np.arange(impostors) + 0.5) / impostors + lenient, np.full(100, 2.0)])
+    target = np.arange(impostors + 100) >= impostors
+    heard = np.where(np.arange(impostors + 100) < impostors + 90, 3.0, 0.3)
+    points = (OperatingPoint(0.01, 0.99), OperatingPoint(0.001, 0.999))
+    scored = ScoredList("made", llr, target, ("p",) * len(llr), llr, llr > 0.99, llr < 0, heard, heard, heard)
+    return scored, Calibration({"bias": 0.0}, points, trials=5000, speakers=20)
+
+
+def test_fixed_thresholds_on_a_list_that_can_be_worked_out_by_hand():
+    scored, calibration = calibrated()
+    one, tenth = fixed.points(scored, calibration, (0.01, 0.001))
+    assert (one.far_target, one.llr, one.far, one.kept) == (1.0, 0.99, 1.0, True)
+    assert one.far_high == pytest.approx(100 * metrics.binomial_high(20, 2000))
+    assert (tenth.far, tenth.kept) == (pytest.approx(0.1), True)
+    assert one.frr == tenth.frr == 10.0, "ten tests hold too little speech to get a name"
+    shifted = fixed.points(*calibrated(lenient=0.015), (0.01,))[0]
+    assert (shifted.far, shifted.kept) == (2.5, False), "more than twice the target"
+
+
+def test_a_threshold_is_not_judged_on_too_few_trials():
+    assert [p.kept for p in fixed.points(*calibrated(impostors=500), (0.01, 0.001))] == [None, None]
+    scored, calibration = calibrated()
+    assert fixed.points(scored, calibration, (0.0001,))[0].kept is None, "too few behind the bundle's own threshold"
+
+
+def test_the_summary_names_the_lists_on_which_a_threshold_does_not_hold():
+    (good, calibration), (bad, _) = calibrated(), calibrated(lenient=0.015)
+    bad = dataclasses.replace(bad, name="shifted")
+    held = {one.name: fixed.points(one, calibration, (0.01, 0.0001)) for one in (good, bad)}
+    text = fixed.summary(held, [good, bad])
+    assert "1 of 2 lists" in text and "not on shifted" in text
+    assert "0.01 %" not in text, "nothing is said about a rate that nobody can judge"
+    assert "calibration error" in text
+    assert "| shifted |" in fixed.table(held, markdown=True)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.floats(-8, 8), st.booleans()), min_size=4, max_size=40), st.integers(2, 5))
+def test_lists_weigh_the_same_in_the_pooled_calibration_error_whatever_their_size(trials, copies):
+    llr, target = np.array([t[0] for t in trials]), np.array([t[1] for t in trials])
+    if target.all() or not target.any():
+        return
+    small = ScoredList("s", llr, target, ("p",) * len(llr), llr)
+    large = ScoredList(
+        "l", np.tile(llr, copies), np.tile(target, copies), ("p",) * len(llr) * copies, np.tile(llr, copies)
+    )
+    alone = fixed.pooled_ece([small])
+    assert alone == pytest.approx(100 * metrics.ece(llr, target))
+    assert fixed.pooled_ece([small, large]) == pytest.approx(alone)
+    other = ScoredList("o", -llr, target, ("p",) * len(llr), -llr)
+    assert fixed.pooled_ece([other, small]) == pytest.approx(fixed.pooled_ece([other, large]))
 
 
 def recording(path: str, gender: str, language: str = "en", emotion: str = "") -> Recording:

@@ -16,7 +16,7 @@ from typing import Any
 from edge.errors import StorageError
 from training import evaluate, metrics
 from training.corpus import Recording
-from training.report import conditions, det, histogram, operating
+from training.report import conditions, det, fixed, histogram, operating
 from training.report.page import Page
 from training.trials import TrialList
 
@@ -28,18 +28,23 @@ _HOW_TO_READ = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """One list: its scores, ``figures`` as from ``training.evaluate``, operating points and conditions."""
+    """One list: its scores, ``figures`` as from ``training.evaluate``, operating points and conditions.
+
+    ``held``: what the bundle's own thresholds do on it; empty without a calibration.
+    """
 
     scored: evaluate.ScoredList
     figures: Mapping[str, float | int]
     points: Sequence[operating.Point]
     conditions: conditions.Report
+    held: Sequence[fixed.FixedPoint] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures with ``operating_points`` and ``conditions``, as plain objects."""
         return {
             **self.figures,
             "operating_points": operating.to_json(self.points),
+            "fixed_points": fixed.to_json(self.held),
             "conditions": self.conditions,
         }
 
@@ -76,6 +81,13 @@ def write(folder: Path, measured: Sequence[Measured], facts: Mapping[str, str], 
     page.heading("Operating points")
     page.text("Thresholds chosen on each list itself: what the encoder could do, not what the device does.")
     page.table(operating.rows({one.scored.name: one.points for one in measured}))
+    if all(one.held for one in measured):
+        held = {one.scored.name: one.held for one in measured}
+        page.heading("The bundle's own thresholds")
+        page.text("Never fitted on these lists. Kept: at most twice the rate that the threshold was made for.")
+        page.table(fixed.rows(held))
+        for line in fixed.summary(held, [one.scored for one in measured]).splitlines():
+            page.text(line)
     for one in measured:
         name, stem = one.scored.name, _file_name(one.scored.name)
         page.heading(name)
