@@ -18,7 +18,8 @@ from training.windows import WINDOW_FRAMES
 class QuantiseRecipe:
     """``windows``: how many show the channels and the ranges, half of them each. ``equalise_share``, ``ranges``: as in
     ``convert.recipe.Recipe``. ``range_rate``: how much faster than weights the logarithms of the ranges learn; 0 keeps
-    the ranges. ``compared``: windows of held-out speakers on which int8 is compared with float. The rest as in
+    the ranges. ``clips``: how many are learnt from, which the teacher hears first; null: all of the cache.
+    ``compared``: windows of held-out speakers on which int8 is compared with float. The rest as in
     ``training.slim.recipe.SlimRecipe``.
     """
 
@@ -30,6 +31,7 @@ class QuantiseRecipe:
     equalise_share: float | None = 0.5
     ranges: Literal["least_squares", "extremes"] = "least_squares"
     range_rate: float = 0.0
+    clips: int | None = None
     compared: int = 128
     teacher_windows: int = 2
     held_out: int = 20
@@ -66,9 +68,10 @@ class QuantiseRecipe:
                 f"The ranges {self.ranges!r} at the rate {self.range_rate} make no sense",
                 "Choose least_squares or extremes, and a rate of 0 or more.",
             )
-        if self.windows < 2 or self.compared < 1 or self.held_out < 2 or self.teacher_windows < 1:
+        few = self.clips is not None and self.clips < max(self.windows, self.distil.batch)
+        if few or self.windows < 2 or self.compared < 1 or self.held_out < 2 or self.teacher_windows < 1:
             raise UsageError(
-                "A fine-tuning for int8 calibrates on two windows, compares one, asks the teacher about one, and keeps "
-                "away half the speakers at most",
-                "Correct windows, compared, teacher_windows or held_out.",
+                "A fine-tuning for int8 calibrates on two windows, learns from as many clips or more, a batch or more, "
+                "compares one, asks the teacher about one, and keeps away half the speakers at most",
+                "Correct windows, clips, compared, teacher_windows or held_out.",
             )

@@ -79,7 +79,9 @@ def tune(
 
     Raises ``UsageError`` where ``out`` holds the fine-tuning of another network.
     """
-    choices = Choices(seed=recipe.seed, held_out=recipe.held_out, teacher_windows=recipe.teacher_windows)
+    choices = Choices(
+        seed=recipe.seed, held_out=recipe.held_out, teacher_windows=recipe.teacher_windows, clips=recipe.clips
+    )
     room = Classroom(networks.teacher, store, spec, choices, folder=out / "teacher", say=say)
     first, last = out / "start.npz", out / "weights.npz"
     if not first.exists():

@@ -262,6 +262,7 @@ DISTIL = {"name": "x", "steps": 3}
         {"name": "x", "distil": DISTIL, "ranges": "wide"},
         {"name": "x", "distil": DISTIL, "range_rate": -1.0},
         {"name": "x", "distil": DISTIL, "windows": 1},
+        {"name": "x", "distil": DISTIL, "clips": 20},
     ],
 )
 def test_a_recipe_that_makes_no_sense_is_refused(values):

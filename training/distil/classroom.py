@@ -41,12 +41,13 @@ def windows_of(store: Store, spec: FeatureSpec, rows: npt.NDArray[np.int64]) -> 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
     """``seed``: of the order of rows. ``held_out``: one speaker in so many only judges. ``teacher_windows``: how many
-    of a clip the teacher hears at most.
+    of a clip the teacher hears at most. ``clips``: how many are learnt from; None: all there are.
     """
 
     seed: int
     held_out: int
     teacher_windows: int
+    clips: int | None = None
 
 
 class Classroom:
@@ -60,7 +61,7 @@ class Classroom:
         rng = np.random.default_rng(choices.seed)
         learning, judging = learn_and_judge(store, choices.held_out)
         self.teacher = digest_of({name: np.asarray(value) for name, value in teacher.items()})
-        rows = rng.permutation(learning)
+        rows = rng.permutation(learning)[: choices.clips]
         judges = rng.permutation(judging)[:_JUDGED]
         network = embedder(teacher, WINDOW_FRAMES)
         say("asking the teacher")
