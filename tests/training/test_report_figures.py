@@ -143,6 +143,9 @@ def test_a_threshold_is_not_judged_on_too_few_trials():
     assert [p.kept for p in fixed.points(*calibrated(impostors=500), (0.01, 0.001))] == [None, None]
     scored, calibration = calibrated()
     assert fixed.points(scored, calibration, (0.0001,))[0].kept is None, "too few behind the bundle's own threshold"
+    plenty = dataclasses.replace(calibration, trials=10**6)
+    assert fixed.points(scored, plenty, (0.0001,))[0].kept is None, "a single one of 2000 would be five times the rate"
+    assert fixed.points(calibrated(impostors=6000)[0], plenty, (0.0002,))[0].kept is not None
 
 
 def test_the_summary_names_the_lists_on_which_a_threshold_does_not_hold():

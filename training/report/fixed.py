@@ -34,7 +34,8 @@ class FixedPoint:
     """A threshold of the bundle on a list; rates in percent, ``far_high`` and ``frr_high`` their 95 % bounds.
 
     ``llr``: the threshold. ``kept``: the rate is at most ``FACTOR`` times ``far_target``; None where the list has fewer
-    than ``ENOUGH`` impostor trials, or where the bundle's own trials are too few for this target.
+    than ``ENOUGH`` impostor trials or so few that a single one which passed would be too many, or where the bundle's own
+    trials are too few for this target.
     """
 
     far_target: float
@@ -57,7 +58,8 @@ def points(scored: ScoredList, calibration: Calibration, fars: Sequence[float] =
         passes = audible & (scored.llr >= threshold)
         impostors, genuine = int((~scored.target).sum()), int(scored.target.sum())
         accepted, refused = int(passes[~scored.target].sum()), int((~passes)[scored.target].sum())
-        judged = impostors >= ENOUGH and calibration.supports(far)
+        # A list that one false acceptance would fail says nothing about this rate.
+        judged = impostors >= ENOUGH and FACTOR * far * impostors >= 1 and calibration.supports(far)
         found.append(
             FixedPoint(
                 far_target=100 * far,
@@ -82,7 +84,7 @@ def summary(report: Mapping[str, Sequence[FixedPoint]], lists: Sequence[ScoredLi
         broken = [name for name, kept in judged.items() if not kept]
         line = (
             f"Threshold for FAR {first.far_target:g} % ({first.llr:.2f}): kept within a factor of {FACTOR:g} on "
-            f"{len(judged) - len(broken)} of {len(judged)} lists with {ENOUGH} impostor tests or more"
+            f"{len(judged) - len(broken)} of {len(judged)} lists with impostor tests enough"
         )
         lines.append(line + (f"; not on {', '.join(broken)}." if broken else "."))
     return "\n".join([*lines, _pooled(lists)])
