@@ -34,8 +34,8 @@ class FixedPoint:
     """A threshold of the bundle on a list; rates in percent, ``far_high`` and ``frr_high`` their 95 % bounds.
 
     ``llr``: the threshold. ``kept``: the rate is at most ``FACTOR`` times ``far_target``; None where the list has fewer
-    than ``ENOUGH`` impostor trials or so few that a single one which passed would be too many, or where the bundle's own
-    trials are too few for this target.
+    than ``ENOUGH`` impostor trials or so few that a single one that passed would be too many, or where the
+    bundle's own trials are too few for this target.
     """
 
     far_target: float
