@@ -26,7 +26,7 @@ from edge.operating_point import OperatingPoint
 from edge.outliers import NONE, Outliers
 from edge.scoring import FEATURE_NAMES, Calibration
 from training import metrics
-from training.thresholds import evidence_words, operating_points, with_evidence
+from training.thresholds import evidence_words, operating_points, raised, with_evidence
 
 WEIGHED: Final = ("bias", "cosine", "log_test", "log_enrol", "log_clips", "spread", "noise", "cohort_test")
 """The side information that earns its place (docs/evaluation.md tells how that was found out)."""
@@ -240,7 +240,10 @@ def calibrate(
     """
     modest = outliers(material, names, prior=prior)
     llr = modest(held_out(material, names, prior=prior))
-    points = with_evidence(operating_points(llr, material), llr, material)
+    strangers = {name: unseen_kind(trials, name, names, prior) for name, trials in (unseen or {}).items()}
+    met = operating_points(llr, material)
+    points = raised(met, [(modest(one.llr), one.trials) for one in strangers.values()])
+    points = with_evidence(points, llr, material)
     calibration = Calibration(
         fit(material, names, prior=prior),
         points,
@@ -250,9 +253,10 @@ def calibrate(
         outliers=modest,
     )
     domains = {str(name): _domain(llr, material, str(name), points) for name in np.unique(material.domains)}
-    for name, trials in (unseen or {}).items():
-        domains[name]["unseen"] = _unseen(trials, name, names, prior)
+    for name, one in strangers.items():
+        domains[name]["unseen"] = one.figures()
     record = {"prior": prior, "ridge": RIDGE, "folds": FOLDS, "mood_share": _mood_share(material), "domains": domains}
+    record["before_raising"] = {f"{point.far:g}": round(point.llr, 4) for point in met}
     return calibration, record
 
 
@@ -284,19 +288,35 @@ def _figures(llr: Float64, material: Material, rows: metrics.Bools, points: Sequ
     }
 
 
-def _unseen(material: Material, name: str, names: Sequence[str], prior: float, far: float = 0.003) -> dict[str, float]:
-    """The same for weights and a threshold (at ``far``) that know nothing of this domain, nor does the cohort."""
+@dataclass(frozen=True, slots=True, eq=False)
+class UnseenKind:
+    """Trials of a kind of recording, scored by weights that know nothing of it, nor does the cohort.
+
+    ``threshold``: what lets ``far`` of the other kinds' strangers pass.
+    """
+
+    llr: Float64
+    trials: Material
+    threshold: float
+    far: float
+
+    def figures(self) -> dict[str, float]:
+        """For the record."""
+        return {
+            "eer": round(100 * metrics.eer(self.llr, self.trials.target), 2),
+            "cllr": round(metrics.cllr(self.llr, self.trials.target), 4),
+            f"far_at_{self.far:g}": passed(self.llr, self.trials, self.threshold, genuine=False),
+            f"frr_at_{self.far:g}": round(1 - passed(self.llr, self.trials, self.threshold, genuine=True), 5),
+        }
+
+
+def unseen_kind(material: Material, name: str, names: Sequence[str], prior: float, far: float = 0.003) -> UnseenKind:
+    """Score the calm trials of the domain ``name`` by what is learnt on the others."""
     others = material.only(material.domains != name)
     weights = fit(others, names, prior=prior)
     point = operating_points(apply(weights, others.features), others, [far])[0]
     part = material.only((material.domains == name) & ~material.unfamiliar & ~material.moody)
-    llr = apply(weights, part.features)
-    return {
-        "eer": round(100 * metrics.eer(llr, part.target), 2),
-        "cllr": round(metrics.cllr(llr, part.target), 4),
-        f"far_at_{far:g}": passed(llr, part, point.llr, genuine=False),
-        f"frr_at_{far:g}": round(1 - passed(llr, part, point.llr, genuine=True), 5),
-    }
+    return UnseenKind(apply(weights, part.features), part, point.llr, far)
 
 
 def passed(llr: Float64, material: Material, threshold: float, *, genuine: bool) -> float:

@@ -3,12 +3,12 @@
 Takes held-out likelihood ratios of impostor trials with their weights and voices (``calibration.Material``). Gives
 ``edge.scoring.OperatingPoint`` with ``Evidence``.
 
-Must hold: a threshold never lets more of the weighted impostor trials pass than it promises; a bound is never below
-the rule of three. Trials of one voice are not independent, so there are two bounds: one that takes them for independent
-(Clopper and Pearson, Biometrika 26, 1934, on the effective number of trials, Kish 1965), and one that draws the voices
-anew (each trial counts as often as both of its voices were drawn, the bootstrap for pairs: Poh, Martin and Bengio,
-"Performance generalization in biometric authentication using joint user-specific and sample bootstraps", IEEE TPAMI
-29(3), 2007).
+Must hold: a threshold never lets more of the weighted impostor trials pass than it promises, nor more of a kind
+of recording that was left out; a bound is never below the rule of three. Trials of one voice are not
+independent, so there are two bounds: one that takes them for independent (Clopper and Pearson, Biometrika 26, 1934, on
+the effective number of trials, Kish 1965), and one that draws the voices anew (each trial counts as often as both of
+its voices were drawn, the bootstrap for pairs: Poh, Martin and Bengio, "Performance generalization in biometric
+authentication using joint user-specific and sample bootstraps", IEEE TPAMI 29(3), 2007).
 """
 
 from __future__ import annotations
@@ -48,6 +48,22 @@ def operating_points(
         too_many = int(np.searchsorted(passed, far * passed[-1], side="right"))
         points.append(OperatingPoint(far, float(np.nextafter(falling[min(too_many, len(falling) - 1)], np.inf))))
     return tuple(points)
+
+
+def raised(
+    points: Sequence[OperatingPoint], unseen: Sequence[tuple[metrics.Float64, Material]]
+) -> tuple[OperatingPoint, ...]:
+    """Raise thresholds until they hold on each kind of recording that was left out, not on the mean of kinds alone.
+
+    ``unseen``: for each kind its likelihood ratios, from weights and a cohort that never met it, and its trials.
+    """
+    levels = [point.llr for point in points]
+    for llr, trials in unseen:
+        if trials.target.all():
+            continue
+        found = operating_points(llr, trials, [point.far for point in points])
+        levels = [max(level, one.llr) for level, one in zip(levels, found, strict=True)]
+    return tuple(OperatingPoint(point.far, level) for point, level in zip(points, levels, strict=True))
 
 
 def with_evidence(

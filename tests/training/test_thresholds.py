@@ -107,3 +107,26 @@ def test_trials_that_weigh_unevenly_count_for_fewer():
     weights = np.where(np.arange(1000) < 10, 0.05, 0.5 / 990)
     uneven = replace(even, weights=weights)
     assert evidence_at(0.5, scores, uneven).far_high > 5 * evidence_at(0.5, scores, even).far_high
+
+
+@given(shift=st.floats(-3, 6), seed=st.integers(0, 20))
+@settings(max_examples=25, deadline=None)
+def test_a_threshold_holds_on_each_kind_that_was_left_out(shift, seed):
+    rng = np.random.default_rng(seed)
+    known, unknown = rng.normal(size=4000), rng.normal(shift, 1.0, size=3000)
+    voices = np.array([f"v{i % 40}" for i in range(4000)])
+    material, other = impostors(known, voices), impostors(unknown, voices[:3000])
+    met = thresholds.operating_points(known, material)
+    points = thresholds.raised(met, [(unknown, other)])
+    for point, before in zip(points, met, strict=True):
+        assert point.llr >= before.llr
+        assert (known >= point.llr).mean() <= point.far
+        assert (unknown >= point.llr).mean() <= point.far
+    if shift < -2:
+        assert points[0].llr == met[0].llr
+
+
+def test_without_a_kind_left_out_nothing_is_raised():
+    scores = np.random.default_rng(1).normal(size=500)
+    met = thresholds.operating_points(scores, impostors(scores, np.array(["v"] * 500)))
+    assert thresholds.raised(met, []) == met
