@@ -41,6 +41,11 @@ def weight_scale(kernel: Any) -> Any:
     return ops.stop_gradient(ops.maximum(largest / WEIGHT_STEPS, _TINY))
 
 
+def _power_of_two(values: Float32) -> Float32:
+    """The nearest power of two, 1 for zero: dividing and multiplying by it loses nothing."""
+    return np.exp2(np.round(np.log2(np.where(values > 0, values, 1.0)))).astype(np.float32)
+
+
 class FakeQuantise(layers.Layer):  # type: ignore[misc]
     """An activation in int8. ``rate``: how much faster than a weight the logarithm of the scale learns; 0 keeps the
     scale. One layer stands for all tensors that share a scale.
@@ -76,10 +81,14 @@ class FakeQuantise(layers.Layer):  # type: ignore[misc]
 
 class QuantisedConvolution(layers.Layer):  # type: ignore[misc]
     """The convolution of a graph's node, its weights in int8 and its bias in steps of input times weights, as the
-    kernels add it up. ``source``: the layer that rounds its input.
+    kernels add it up. ``source`` and ``target``: the layers that round its input and its output.
+
+    What learns is each weight as a share of its channel's largest, and each bias as a share of the output's range:
+    equalised channels differ by orders of magnitude, and an optimiser that takes steps of one length for all, as Adam
+    does, would wipe out the small ones.
     """
 
-    def __init__(self, node: Conv | Depthwise, source: FakeQuantise, **kwargs: Any) -> None:
+    def __init__(self, node: Conv | Depthwise, source: FakeQuantise, target: FakeQuantise, **kwargs: Any) -> None:
         super().__init__(name=node.name, **kwargs)
         # Behind a function: Keras would count the other layer's variables as this one's too.
         self._input_scale: Callable[[], Any] = lambda: source.scale
@@ -88,20 +97,24 @@ class QuantisedConvolution(layers.Layer):  # type: ignore[misc]
         self._options: dict[str, Any] = {"padding": "valid"}
         if isinstance(node, Conv):
             self._options = {"strides": node.strides, "padding": node.padding, "dilation_rate": node.dilation}
+        largest = np.abs(node.kernel).max(axis=tuple(range(node.kernel.ndim - 1)))
+        self._units = _power_of_two(largest), _power_of_two(np.float32(WEIGHT_STEPS * target.params.scale))
         self._kernel = self.add_weight(shape=node.kernel.shape, name="kernel")
         self._bias = self.add_weight(shape=node.bias.shape, name="bias")
-        self.set_weights([node.kernel, node.bias])
+        self.set_weights([node.kernel / self._units[0], node.bias / self._units[1]])
 
     @property
     def arrays(self) -> tuple[Float32, Float32]:
         """Kernel and bias in float, as a node holds them."""
-        return np.array(self._kernel, np.float32), np.array(self._bias, np.float32)
+        kernel, bias = (np.array(value, np.float32) for value in (self._kernel, self._bias))
+        return kernel * self._units[0], bias * self._units[1]
 
     def call(self, x: Any) -> Any:
         """Convolve, add, and cut below zero where the node does."""
-        scale = weight_scale(self._kernel)
-        kernel = fake_quantise(self._kernel, scale, -WEIGHT_STEPS, WEIGHT_STEPS)
-        bias = fake_quantise(self._bias, ops.stop_gradient(scale * self._input_scale()), -_INT32, _INT32)
+        kernel, bias = self._kernel * self._units[0], self._bias * self._units[1]
+        scale = weight_scale(kernel)
+        kernel = fake_quantise(kernel, scale, -WEIGHT_STEPS, WEIGHT_STEPS)
+        bias = fake_quantise(bias, ops.stop_gradient(scale * self._input_scale()), -_INT32, _INT32)
         if self._depthwise:
             y = ops.depthwise_conv(x, kernel[..., None], **self._options)
         else:

@@ -60,7 +60,7 @@ def quantised_embedder(graph: Graph, plan: Plan, head: Head, rate: float = 0.0) 
             window = values[node.name] = layers.Input(node.shape, name=node.name)
         else:
             if isinstance(node, Conv | Depthwise):
-                layer = QuantisedConvolution(node, rounding[node.inputs[0]])
+                layer = QuantisedConvolution(node, rounding[node.inputs[0]], rounding[node.name])
             else:
                 layer = plain_layer(node)
             arguments = [values[name] for name in node.inputs]

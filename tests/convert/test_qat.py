@@ -83,7 +83,7 @@ def test_the_gradient_to_a_scale_is_the_error_of_rounding_or_the_limit():
 def convolution(kernel, bias, input_scale):
     """A 1 x 1 convolution behind the rounding of its input."""
     node = Conv("conv", ("x",), (1, 1, kernel.shape[-1]), kernel, bias)
-    return QuantisedConvolution(node, FakeQuantise(QuantParams(input_scale, 0)))
+    return QuantisedConvolution(node, FakeQuantise(QuantParams(input_scale, 0)), FakeQuantise(QuantParams(0.03, 0)))
 
 
 def test_weights_are_rounded_for_each_channel_alone_and_an_empty_one_stays_empty():
@@ -97,6 +97,18 @@ def test_weights_are_rounded_for_each_channel_alone_and_an_empty_one_stays_empty
     assert np.abs(steps).max() == pytest.approx(127)
     assert (np.abs(found - kernel[0, 0]) <= largest / 254 * 1.001).all()
     assert not found[:, 2].any()
+
+
+def test_what_learns_is_of_the_same_size_in_every_channel_and_exactly_what_was_given():
+    rng = np.random.default_rng(4)
+    kernel = rng.normal(size=(1, 1, 6, 5)).astype(np.float32) * np.array([1, 900, 1e-5, 1e-3, 7], np.float32)
+    bias = rng.normal(size=5).astype(np.float32)
+    layer = convolution(kernel, bias, 1.0)
+    learning = np.abs(np.array(layer.trainable_variables[0])).max(axis=(0, 1, 2))
+    assert learning.min() > 0.7
+    assert learning.max() < 1.5
+    np.testing.assert_array_equal(layer.arrays[0], kernel)
+    np.testing.assert_array_equal(layer.arrays[1], bias)
 
 
 def test_a_bias_is_a_number_of_steps_of_input_times_weights():

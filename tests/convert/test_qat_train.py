@@ -28,7 +28,7 @@ pytestmark = pytest.mark.training
 SPEC = FeatureSpec(n_mels=16, n_ceps=0)
 DISTIL = {
     "name": "tiny", "batch": 4, "steps": 30, "warmup_steps": 2, "shortest": 0.5, "longest": 1.0, "average": 0.0,
-    "learning_rate": 1e-3, "checkpoint_steps": 10, "spec_augment": 0.0,
+    "learning_rate": 5e-4, "checkpoint_steps": 10, "spec_augment": 0.0,
 }  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def test_a_fine_tuning_goes_on_where_it_stopped_and_its_network_is_converted(pla
     assert (tuned / "start.npz").read_bytes() == started, "the scales are the same"
     assert [stage["network"] for stage in report["stages"]] == ["float", "int8", "int8, fine-tuned"]
     assert report["stages"][0]["float_cosine_min"] == pytest.approx(1, abs=1e-4)
-    assert 0.9 < report["stages"][1]["float_cosine_mean"] < 1
+    assert 0.9 < report["stages"][1]["float_cosine_min"] <= 1
     assert QuantiseRecipe.from_json(report["recipe"]).distil.steps == 30
     # A network that is smaller than its teacher has something to learn.
     assert report["stages"][2]["cosine_mean"] > report["stages"][1]["cosine_mean"]
