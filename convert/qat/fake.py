@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from keras import layers, ops
 
 from convert.graph import Conv, Depthwise, Float32
@@ -41,9 +42,10 @@ def weight_scale(kernel: Any) -> Any:
     return ops.stop_gradient(ops.maximum(largest / WEIGHT_STEPS, _TINY))
 
 
-def _power_of_two(values: Float32) -> Float32:
+def _power_of_two(values: npt.ArrayLike) -> Float32:
     """The nearest power of two, 1 for zero: dividing and multiplying by it loses nothing."""
-    return np.exp2(np.round(np.log2(np.where(values > 0, values, 1.0)))).astype(np.float32)
+    above = np.asarray(values, np.float32)
+    return np.asarray(np.exp2(np.round(np.log2(np.where(above > 0, above, 1.0)))), np.float32)
 
 
 class FakeQuantise(layers.Layer):  # type: ignore[misc]
