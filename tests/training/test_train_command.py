@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs the extra [train]")
 
+from convert.qat.recipe import QuantiseRecipe
 from edge.errors import UsageError
 from edge.features import FrontEnd, normalise
 from edge.records import FeatureSpec
@@ -139,7 +140,7 @@ def test_a_stage_may_be_a_budget_and_nothing_else():
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_shipped_recipes_can_be_read(name):
     raw = json.loads((RECIPES / f"{name}.json").read_text())
-    kind = {"slim": SlimRecipe, "distil": FreshRecipe}[raw["kind"]]
+    kind = {"slim": SlimRecipe, "distil": FreshRecipe, "quantise": QuantiseRecipe}[raw["kind"]]
     assert kind.from_json(kind.from_json(raw).to_json()) == kind.from_json(raw)
 
 
