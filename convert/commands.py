@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from convert.limits import MAX_EER_LOSS, MAX_RUNTIME_GAP
+from convert.limits import LEAST_MEAN_COSINE, MAX_EER_LOSS, MAX_RUNTIME_GAP
 from convert.recipe import RECIPES, read_recipe
 from edge.errors import EXIT_OK, EarmarkError, ExtraMissingError, UsageError
 
@@ -25,8 +25,9 @@ EXAMPLES: Final = """examples:
   earmark convert campplus --checkpoint campplus.pt --tuned tuned/weights.npz --speech ~/speech --out accurate
   earmark convert campplus --checkpoint campplus.pt --speech ~/speech --out accurate --variants --trials ~/trials/*.tsv
 
-Nothing is written when the int8 file is worse than it may be: a mean cosine to float below 0.98, more than
---max-eer-loss points of EER above float on any trial list, or the runtimes more than --max-runtime-gap points apart.
+Nothing is written when the int8 file is worse than it may be: a mean cosine to float below --min-cosine,
+more than --max-eer-loss points of EER above float on any trial list, or the runtimes more than --max-runtime-gap points
+apart.
 """
 
 
@@ -46,6 +47,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--recipe", default="", metavar="NAME", help="compact, or a JSON file (default: the teacher's recipe)")
     add("--variants", action="store_true", help="write the float32 and the dynamic-range file beside the bundle too")
     add("--trials", type=Path, nargs="+", default=[], metavar="LIST", help="trial lists (.tsv) to compare errors on")
+    add(
+        "--min-cosine",
+        type=float,
+        default=LEAST_MEAN_COSINE,
+        metavar="COSINE",
+        help="least mean cosine of any file to float32 (%(default)s); a --tuned network learns to hear otherwise",
+    )
     add(
         "--max-eer-loss",
         type=float,
@@ -97,6 +105,7 @@ def convert(argv: list[str]) -> int:
         wishes = Wishes(
             variants=arguments.variants,
             trials=tuple(arguments.trials),
+            min_cosine=arguments.min_cosine,
             max_eer_loss=arguments.max_eer_loss,
             max_runtime_gap=arguments.max_runtime_gap,
             cache=arguments.cache,

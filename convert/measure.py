@@ -15,7 +15,7 @@ from typing import Any
 from convert import eer, parity
 from convert.alone import runtimes
 from convert.encoder import float_encoder
-from convert.limits import MAX_EER_LOSS, MAX_RUNTIME_GAP
+from convert.limits import LEAST_MEAN_COSINE, MAX_EER_LOSS, MAX_RUNTIME_GAP
 from convert.variants import Converted, Variant
 
 Files = Mapping[Variant, Converted]
@@ -25,12 +25,14 @@ Files = Mapping[Variant, Converted]
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """What is made and measured beyond the bundle. ``variants``: float32 and dynamic-range file too. ``trials``: lists
-    to compare errors on. ``max_eer_loss``: points of EER that int8 may lose on any of them; ``max_runtime_gap``: points
-    that the runtimes may be apart. ``cache``: folder that keeps embeddings of the lists between runs.
+    to compare errors on. ``min_cosine``: least mean cosine of a file's embeddings to float. ``max_eer_loss``: points of
+    EER that int8 may lose on any list; ``max_runtime_gap``: points that the runtimes may be apart. ``cache``: folder
+    that keeps embeddings of the lists between runs.
     """
 
     variants: bool = False
     trials: tuple[Path, ...] = ()
+    min_cosine: float = LEAST_MEAN_COSINE
     max_eer_loss: float = MAX_EER_LOSS
     max_runtime_gap: float = MAX_RUNTIME_GAP
     cache: Path | None = None
@@ -57,7 +59,7 @@ def measure(
     reports = parity.measure(reference, compared, engines, utterances)
     tables = [parity.table(reports)]
     say(f"compared:\n{tables[0]}")
-    parity.check(reports)
+    parity.check(reports, wishes.min_cosine)
     found: dict[str, Any] = {
         "parity": [report.to_json() for report in reports],
         "parity_utterances": [one.path for one in utterances],

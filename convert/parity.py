@@ -102,13 +102,13 @@ def measure(
     return reports
 
 
-def check(reports: Sequence[Parity]) -> None:
-    """Raise ``ConversionError`` where a file's embeddings are too far from the float ones."""
+def check(reports: Sequence[Parity], least: float = LEAST_MEAN_COSINE) -> None:
+    """Raise ``ConversionError`` where the mean cosine of a file's embeddings to the float ones is below ``least``."""
     for report in reports:
-        if not report.mean >= LEAST_MEAN_COSINE:
+        if not report.mean >= least:
             raise ConversionError(
                 f"The {report.variant} file lost too much on {report.runtime}: mean cosine to float "
-                f"{report.mean:.4f}, at least {LEAST_MEAN_COSINE} is needed",
+                f"{report.mean:.4f}, at least {least} is needed",
                 "Look at the calibration clips first",
             )
 

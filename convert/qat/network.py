@@ -71,6 +71,9 @@ def quantised_embedder(graph: Graph, plan: Plan, head: Head, rate: float = 0.0) 
     vector = dense(StatisticsPooling(name="pool")(values[graph.output.name]))
     model = keras.Model(window, layers.UnitNormalization(name="embedding")(vector), name="quantised")
     dense.set_weights([head.kernel, head.bias])
+    # It is asked now and then only, and tracing its hundreds of layers takes longer than a few answers. Training isn't
+    # touched: the model around it is compiled.
+    model.run_eagerly = True
     return model
 
 

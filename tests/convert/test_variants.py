@@ -95,6 +95,7 @@ def test_a_lossy_file_is_an_error_that_names_variant_runtime_and_loss():
         parity.check([fine, Parity("dynamic", "two", 1.0, 1.0, (0.95, 0.99))])
     with pytest.raises(ConversionError):
         parity.check([Parity("int8", "three", 1.0, 1.0, (float("nan"),))])
+    parity.check([Parity("dynamic", "two", 1.0, 1.0, (0.95, 0.99))], least=0.9)
 
 
 def test_a_parity_row_sums_its_utterances_up():
