@@ -6,11 +6,12 @@ recipe again.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from edge.errors import UsageError
 from training.distil.recipe import DistilRecipe
+from training.recipe_keys import checked
 from training.windows import WINDOW_FRAMES
 
 
@@ -43,14 +44,7 @@ class QuantiseRecipe:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> QuantiseRecipe:
         """Raises ``UsageError``."""
-        values = {name: value for name, value in values.items() if name != "kind"}
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise UsageError(f"A fine-tuning for int8 has no {unknown[0]!r}", f"It knows {', '.join(sorted(known))}.")
-        missing = sorted({"name", "distil"} - set(values))
-        if missing:
-            raise UsageError(f"A fine-tuning for int8 lacks {missing[0]!r}", "Add it.")
+        values = checked("A fine-tuning for int8", values, cls, frozenset({"name", "distil"}))
         distil = DistilRecipe.from_json({"window_frames": WINDOW_FRAMES} | values["distil"])
         recipe = cls(**(values | {"distil": distil}))
         recipe.check()

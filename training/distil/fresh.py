@@ -7,11 +7,10 @@ report. Must hold: the same command goes on where it was interrupted.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.errors import UsageError
 from edge.records import FeatureSpec
 from training.data.store import Store
 from training.distil.classroom import Choices, Classroom
@@ -20,6 +19,7 @@ from training.distil.run import Distillation
 from training.models.architecture import Fresh
 from training.models.count import count
 from training.models.families import Family, family
+from training.recipe_keys import checked
 from training.teachers.checkpoint import Weights, read_checkpoint
 from training.windows import WINDOW_FRAMES
 
@@ -46,14 +46,7 @@ class FreshRecipe:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> FreshRecipe:
         """Raises ``UsageError``."""
-        values = {name: value for name, value in values.items() if name != "kind"}
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise UsageError(f"A distillation recipe has no {unknown[0]!r}", f"It knows {', '.join(sorted(known))}.")
-        missing = sorted({"name", "architecture", "distil"} - set(values))
-        if missing:
-            raise UsageError(f"A distillation recipe lacks {missing[0]!r}", "Add it.")
+        values = checked("A distillation recipe", values, cls, frozenset({"name", "architecture", "distil"}))
         architecture, distil = family(values["architecture"]), DistilRecipe.from_json(values["distil"])
         return cls(**(values | {"architecture": architecture, "distil": distil}))
 
