@@ -16,6 +16,7 @@ from keras import layers, ops
 
 from training.teachers.campp import EPSILON, campp_head, campp_trunk
 from training.teachers.checkpoint import Weights
+from training.teachers.pace import is_mark, marks
 
 Float32 = npt.NDArray[np.float32]
 
@@ -55,8 +56,10 @@ def embedder(weights: Weights, frames: int = 300, batch: int | None = None) -> k
 
 def tensors(model: keras.Model, like: Weights) -> dict[str, Float32]:
     """The model's tensors by the names and in the layouts of ``like``, the dictionary that it was built from."""
-    found: dict[str, Float32] = {}
+    found: dict[str, Float32] = dict(marks(like))
     for name, old in like.items():
+        if is_mark(name):
+            continue
         prefix, part = name.rsplit(".", 1)
         if prefix in {"xvector.dense.linear", _DENSE_NORM}:
             continue

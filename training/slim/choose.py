@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from training.slim.cost import cost
+from training.slim.cost import AS_THE_ORIGINAL, cost
+from training.teachers.pace import Pace
 
 Kept = dict[str, npt.NDArray[np.int64]]
 """Indices that stay, rising, by group."""
@@ -41,15 +42,19 @@ def _least(name: str, budget: Budget) -> int:
     return 0 if name.endswith(".growth") else budget.least
 
 
-def _price(widths: Mapping[str, int], budget: Budget, frames: int, bands: int) -> float:
-    found = cost(widths, frames, bands)
+def _price(widths: Mapping[str, int], budget: Budget, frames: int, bands: int, pace: Pace) -> float:
+    found = cost(widths, frames, bands, pace)
     return found.macs + budget.weight_price * found.weights
 
 
 def choose(
-    importances: Mapping[str, npt.NDArray[np.float64]], budget: Budget, frames: int = 300, bands: int = 80
+    importances: Mapping[str, npt.NDArray[np.float64]],
+    budget: Budget,
+    frames: int = 300,
+    bands: int = 80,
+    pace: Pace = AS_THE_ORIGINAL,
 ) -> Kept:
-    """The channels to keep, so that a window costs at most ``budget.macs`` (after rounding: about that)."""
+    """The channels to keep, so that a window costs at most ``budget.macs`` at ``pace`` (after rounding: about that)."""
     order = {name: np.argsort(values) for name, values in importances.items()}
     sorted_importance = {name: values[order[name]] for name, values in importances.items()}
     removed = {name: max(0, len(order[name]) - budget.caps.get(name, len(order[name]))) for name in importances}
@@ -57,14 +62,14 @@ def choose(
     def widths() -> dict[str, int]:
         return {name: len(order[name]) - count for name, count in removed.items()}
 
-    while cost(widths(), frames, bands).macs > budget.macs:
+    while cost(widths(), frames, bands, pace).macs > budget.macs:
         now = widths()
-        before = _price(now, budget, frames, bands)
+        before = _price(now, budget, frames, bands, pace)
         saving = {}
         for name, width in now.items():
             least = _least(name, budget)
             if width > least:
-                saving[name] = before - _price({**now, name: width - 1}, budget, frames, bands)
+                saving[name] = before - _price({**now, name: width - 1}, budget, frames, bands, pace)
         candidates = [
             (sorted_importance[name][place] / saving[name], saving[name], name)
             for name in saving

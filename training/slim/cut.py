@@ -17,6 +17,7 @@ from training.slim.channels import BLOCKS, STAGES, depth
 from training.slim.choose import Kept
 from training.teachers.campp import EPSILON
 from training.teachers.checkpoint import Weights
+from training.teachers.pace import marks
 
 Float32 = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -129,7 +130,7 @@ def cut(weights: Weights, kept: Kept, means: Mapping[str, Float32]) -> dict[str,
         stream, constants = kept[f"transit{block}"], cutter.means[f"xvector_transit{block}_linear"]
     cutter.norm("xvector.out_nonlinear.batchnorm", stream)
     _head(cutter, stream, cutter.rectified("xvector.out_nonlinear.batchnorm", constants))
-    return cutter.out
+    return cutter.out | dict(marks(weights))
 
 
 def _head(cutter: _Cutter, stream: Indices, constants: Float32) -> None:

@@ -20,8 +20,9 @@ from training.slim.channels import BLOCKS, STAGES, depth
 from training.slim.choose import Kept
 from training.slim.patches import Shape, convolve, outputs, patches
 from training.slim.squares import refit
-from training.teachers.campp import BLOCK_DILATIONS, EPSILON, SEGMENT_FRAMES
+from training.teachers.campp import EPSILON
 from training.teachers.checkpoint import Weights
+from training.teachers.pace import Pace, is_mark, marks, pace_of
 
 Float32 = npt.NDArray[np.float32]
 Say = Callable[[str], None]
@@ -30,9 +31,34 @@ _PLACES: Final = 40_000
 """Outputs that a layer is fitted on."""
 _SQUARE: Final = Shape((3, 3), pads=((1, 1), (1, 1)))
 _HALVING: Final = Shape((3, 3), (1, 2), pads=((1, 1), (1, 0)))
-_SHORTCUT: Final = Shape((1, 1), (1, 2))
-_FIRST: Final = Shape((5, 1), (2, 1), pads=((2, 2), (0, 0)))
 _POINT: Final = Shape()
+
+
+def _first(pace: Pace, stage: int, block: int) -> tuple[Shape, Shape]:
+    """The first convolution of a residual layer, and its shortcut."""
+    if block:
+        return _SQUARE, _POINT
+    time = pace.front if stage == 1 else 1
+    return Shape((3, 3), (time, 2), pads=((1, 2 - time), (1, 0))), Shape((1, 1), (time, 2))
+
+
+def _tdnn(weights: Weights, pace: Pace) -> Shape:
+    taps = weights["xvector.tdnn.linear.weight"].shape[2]
+    return Shape((taps, 1), (pace.tdnn_stride, 1), pads=((taps // 2,) * 2, (0, 0)))
+
+
+def _local(pace: Pace, block: int) -> Shape:
+    reach = pace.dilation(block)
+    return Shape((3, 1), dilation=reach, pads=((reach, reach), (0, 0)))
+
+
+def _transit(pace: Pace, block: int) -> Shape:
+    return Shape((1, 1), (pace.transit_stride(block), 1))
+
+
+def _thinned(x: Float32, frames: int) -> Float32:
+    """Of (n, T, mel, C) as many frames, evenly: what a slower network has to say there."""
+    return x[:, :: x.shape[1] // frames]
 
 
 def _kernel(weight: Float32) -> Float32:
@@ -65,29 +91,34 @@ def _conv(weights: Weights, name: str, x: Float32, shape: Shape) -> Float32:
     return convolve(x, _kernel(weights[f"{name}.weight"]), weights.get(f"{name}.bias"), shape)
 
 
-def _context(x: Float32) -> Float32:
+def _context(x: Float32, segment: int) -> Float32:
     """Mean over all frames and over the segment, on every frame; (n, T, 1, C)."""
     result = np.empty_like(x)
-    for start in range(0, x.shape[1], SEGMENT_FRAMES):
-        part = slice(start, start + SEGMENT_FRAMES)
+    for start in range(0, x.shape[1], segment):
+        part = slice(start, start + segment)
         result[:, part] = x[:, part].mean(axis=1, keepdims=True)
     return np.asarray(result + x.mean(axis=1, keepdims=True), np.float32)
 
 
-def _gate(weights: Weights, name: str, x: Float32) -> Float32:
+def _gate(weights: Weights, name: str, x: Float32, segment: int) -> Float32:
     # Equal frames have equal gates: one per segment is enough.
-    context = _context(x)[:, ::SEGMENT_FRAMES]
+    context = _context(x, segment)[:, ::segment]
     hidden = np.maximum(_conv(weights, f"{name}.linear1", context, _POINT), 0.0)
     gates = 1.0 / (1.0 + np.exp(-_conv(weights, f"{name}.linear2", hidden, _POINT)))
-    return np.asarray(np.repeat(gates, SEGMENT_FRAMES, axis=1)[:, : x.shape[1]], np.float32)
+    return np.asarray(np.repeat(gates, segment, axis=1)[:, : x.shape[1]], np.float32)
+
+
+def _layers(weights: Weights) -> dict[str, Float32]:
+    return {name: np.asarray(value, np.float32) for name, value in weights.items() if not is_mark(name)}
 
 
 class _Mender:
     """Walks through both networks side by side. ``before``: the large one; ``after``: the small one, mended here."""
 
     def __init__(self, before: Weights, after: Weights, kept: Kept, ridge: float, seed: int) -> None:
-        self.before = {name: np.asarray(value, np.float32) for name, value in before.items()}
-        self.after = {name: np.asarray(value, np.float32) for name, value in after.items()}
+        self.paces = pace_of(before), pace_of(after)
+        self.before = _layers(before)
+        self.after = _layers(after)
         self.kept, self.ridge = kept, ridge
         self._rng = np.random.default_rng(seed)
 
@@ -97,10 +128,11 @@ class _Mender:
         """
         weight = self.after[f"{name}.weight"]
         kernel = _kernel(weight)
-        count = int(np.prod(outputs(x, shape)))
+        size = outputs(x, shape)
+        count = int(np.prod(size))
         places = np.sort(self._rng.permutation(count)[:_PLACES])
         seen = patches(x, shape, places)
-        aim = wanted.reshape(count, -1)[places]
+        aim = _thinned(wanted, size[1]).reshape(count, -1)[places]
         fitted, bias = refit(seen, aim, np.ascontiguousarray(kernel.reshape(-1, kernel.shape[3])), self.ridge)
         self.after[f"{name}.weight"] = _weight(fitted.reshape(kernel.shape), weight.ndim)
         self.after[f"{name}.bias"] = bias
@@ -121,47 +153,45 @@ class _Mender:
         return large, small
 
     def _residual(self, name: str, stage: int, block: int, large: Float32, small: Float32) -> tuple[Float32, Float32]:
-        shape = _SQUARE if block else _HALVING
+        (shape, across), (narrow, narrow_across) = (_first(pace, stage, block) for pace in self.paces)
         inner, stream = self.kept[f"front.{stage}.{block}"], self.kept[f"front.{stage}"]
         wanted = _conv(self.before, f"{name}.conv1", large, shape)
-        found = self.fit(f"{name}.conv1", small, wanted[..., inner], shape)
+        found = self.fit(f"{name}.conv1", small, wanted[..., inner], narrow)
         y = _conv(self.before, f"{name}.conv2", _norm_relu(self.before, f"{name}.bn1", wanted), _SQUARE)
         y = _norm(self.before, f"{name}.bn2", y)
         within = _norm_relu(self.after, f"{name}.bn1", found)
         if not block:
-            wanted = _conv(self.before, f"{name}.shortcut.0", large, _SHORTCUT)
-            found = self.fit(f"{name}.shortcut.0", small, wanted[..., stream], _SHORTCUT)
+            wanted = _conv(self.before, f"{name}.shortcut.0", large, across)
+            found = self.fit(f"{name}.shortcut.0", small, wanted[..., stream], narrow_across)
             large = _norm(self.before, f"{name}.shortcut.1", wanted)
             small = _norm(self.after, f"{name}.shortcut.1", found)
         total = large + y
         # What the second convolution has to say for the sum to come out right.
         gain, offset = _affine(self.after, f"{name}.bn2")
         safe = np.where(np.abs(gain) < _LEAST_GAIN, np.inf, gain)
-        found = self.fit(f"{name}.conv2", within, (total[..., stream] - small - offset) / safe, _SQUARE)
+        missing = _thinned(total, small.shape[1])[..., stream] - small
+        found = self.fit(f"{name}.conv2", within, (missing - offset) / safe, _SQUARE)
         small = small + _norm(self.after, f"{name}.bn2", found)
         return np.maximum(total, 0.0), np.maximum(small, 0.0)
 
     def layer(self, source: str, target: str, key: str, large: Float32, small: Float32) -> tuple[Float32, Float32]:
         """A dense layer; what both add to their streams. ``small`` has no layer where nothing of it was kept."""
         kept = {part: self.kept[f"{key}.{part}"] for part in ("bottleneck", "growth")}
-        shape = Shape((3, 1), dilation=self._dilation(source), pads=((self._dilation(source),) * 2, (0, 0)))
+        block = int(key.removeprefix("block").partition(".")[0])
+        (shape, segment), (narrow, narrow_segment) = ((_local(pace, block), pace.segment(block)) for pace in self.paces)
         wanted = _conv(
             self.before, f"{source}.linear1", _norm_relu(self.before, f"{source}.nonlinear1.batchnorm", large), _POINT
         )
         inner = _norm_relu(self.before, f"{source}.nonlinear2.batchnorm", wanted)
         local = _conv(self.before, f"{source}.cam_layer.linear_local", inner, shape)
-        grown = local * _gate(self.before, f"{source}.cam_layer", inner)
+        grown = local * _gate(self.before, f"{source}.cam_layer", inner, segment)
         if not len(kept["growth"]):
             return grown, small[..., :0]
         seen = _norm_relu(self.after, f"{target}.nonlinear1.batchnorm", small)
         found = self.fit(f"{target}.linear1", seen, wanted[..., kept["bottleneck"]], _POINT)
         within = _norm_relu(self.after, f"{target}.nonlinear2.batchnorm", found)
-        said = self.fit(f"{target}.cam_layer.linear_local", within, local[..., kept["growth"]], shape)
-        return grown, said * _gate(self.after, f"{target}.cam_layer", within)
-
-    @staticmethod
-    def _dilation(source: str) -> int:
-        return BLOCK_DILATIONS[int(source.split(".")[1].removeprefix("block")) - 1]
+        said = self.fit(f"{target}.cam_layer.linear_local", within, local[..., kept["growth"]], narrow)
+        return grown, said * _gate(self.after, f"{target}.cam_layer", within, narrow_segment)
 
     def head(self, large: Float32, small: Float32) -> None:
         """The dense layer on mean and deviation."""
@@ -193,14 +223,16 @@ def mend(
     say: Say = print,
 ) -> dict[str, Float32]:
     """Tensors of the small network ``after``, fitted to what ``before`` says about ``windows`` (n, frames, bands).
+    ``after`` may go at a slower pace.
 
     About 200 windows are enough, and take a few minutes and 3 GB of memory.
     """
     mender = _Mender(before, after, kept, ridge, seed)
     large, small = mender.front(np.ascontiguousarray(windows[..., None], np.float32))
     say("  mended the 2-D part")
-    wanted = _conv(mender.before, "xvector.tdnn.linear", large, _FIRST)
-    found = mender.fit("xvector.tdnn.linear", small, wanted[..., kept["tdnn"]], _FIRST)
+    first, narrow = (_tdnn(side, pace) for side, pace in zip((mender.before, mender.after), mender.paces, strict=True))
+    wanted = _conv(mender.before, "xvector.tdnn.linear", large, first)
+    found = mender.fit("xvector.tdnn.linear", small, wanted[..., kept["tdnn"]], narrow)
     large = _norm_relu(mender.before, "xvector.tdnn.nonlinear.batchnorm", wanted)
     small = _norm_relu(mender.after, "xvector.tdnn.nonlinear.batchnorm", found)
     for block in BLOCKS:
@@ -213,11 +245,12 @@ def mend(
             )
             large, small = np.concatenate([large, grown], axis=3), np.concatenate([small, said], axis=3)
         name = f"xvector.transit{block}"
+        passage, narrow = (_transit(pace, block) for pace in mender.paces)
         wanted = _conv(
-            mender.before, f"{name}.linear", _norm_relu(mender.before, f"{name}.nonlinear.batchnorm", large), _POINT
+            mender.before, f"{name}.linear", _norm_relu(mender.before, f"{name}.nonlinear.batchnorm", large), passage
         )
         seen = _norm_relu(mender.after, f"{name}.nonlinear.batchnorm", small)
-        small = mender.fit(f"{name}.linear", seen, wanted[..., kept[f"transit{block}"]], _POINT)
+        small = mender.fit(f"{name}.linear", seen, wanted[..., kept[f"transit{block}"]], narrow)
         large = wanted
         say(f"  mended block {block}")
     ends = [
@@ -225,4 +258,4 @@ def mend(
         for side, x in ((mender.before, large), (mender.after, small))
     ]
     mender.head(*ends)
-    return mender.after
+    return mender.after | dict(marks(after))

@@ -12,6 +12,8 @@ from typing import Any, Final
 from edge.errors import UsageError
 from training.distil.recipe import DistilRecipe
 from training.slim.choose import Budget
+from training.slim.cost import AS_THE_ORIGINAL
+from training.teachers.pace import Pace
 
 _MEND_WINDOWS: Final = 600
 """Enough for the widest layer: with 96 windows it is fitted to these windows rather than to speech."""
@@ -19,9 +21,12 @@ _MEND_WINDOWS: Final = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Cut to ``budget``, mend on ``mend_windows`` windows (0: not at all), then teach by ``distil`` (None: not)."""
+    """Cut to ``budget``, go at ``pace`` (from here on), mend on ``mend_windows`` windows (0: not at all), then teach by
+    ``distil`` (None: not).
+    """
 
     budget: Budget
+    pace: Pace = AS_THE_ORIGINAL
     mend_windows: int = _MEND_WINDOWS
     distil: DistilRecipe | None = None
 
@@ -29,16 +34,17 @@ class Stage:
     def from_json(cls, values: dict[str, Any]) -> Stage:
         """Raises ``UsageError``."""
         _known("stage of a slimming", values, {field.name for field in fields(cls)})
+        _known("pace", values.get("pace", {}), {field.name for field in fields(Pace)})
         _known("budget", values.get("budget", {}), {field.name for field in fields(Budget)})
         try:
-            budget, lesson = Budget(**values["budget"]), values.get("distil")
+            budget, pace, lesson = Budget(**values["budget"]), Pace(**values.get("pace", {})), values.get("distil")
         except (KeyError, TypeError) as error:
             raise UsageError(f"A stage lacks a value ({error})", "Give a budget with macs.") from error
         distil = None if lesson is None else DistilRecipe.from_json(lesson)
         windows = values.get("mend_windows", _MEND_WINDOWS)
         if not isinstance(windows, int) or windows < 0:
             raise UsageError(f"A stage can't mend on {windows!r} windows", "Give a number, 0 for no mending.")
-        return cls(budget=budget, mend_windows=windows, distil=distil)
+        return cls(budget=budget, pace=pace, mend_windows=windows, distil=distil)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from training.slim.importance import channel_means, importances
 from training.slim.mend import mend
 from training.slim.recipe import SlimRecipe, Stage
 from training.teachers.checkpoint import Weights, read_checkpoint, save_tensors
+from training.teachers.pace import pace_of, paced
 from training.windows import WINDOW_FRAMES
 
 Say = Callable[[str], None]
@@ -83,8 +84,8 @@ class Slimming:
         model, found = embedder(weights, WINDOW_FRAMES), groups(weights)
         means = channel_means(model, found, shown)
         matter = importances(model, found, means, shown, seed=self._recipe.seed)
-        chosen = choose(matter, stage.budget, WINDOW_FRAMES, shown.shape[2])
-        small, kept = cut(weights, chosen, means), compose(before, chosen)
+        chosen = choose(matter, stage.budget, WINDOW_FRAMES, shown.shape[2], stage.pace)
+        small, kept = paced(cut(weights, chosen, means), stage.pace), compose(before, chosen)
         if not stage.mend_windows:
             return small, kept
         shown = windows_of(self._store, self._spec, room.lessons.rows[: stage.mend_windows])
@@ -92,7 +93,7 @@ class Slimming:
 
     def _describe(self, weights: Weights, room: Classroom) -> dict[str, Any]:
         widths = {group.name: group.width for group in groups(weights)}
-        found = cost(widths, WINDOW_FRAMES, self._spec.coefficients)
+        found = cost(widths, WINDOW_FRAMES, self._spec.coefficients, pace_of(weights))
         judged = room.judgement(embedder(weights, WINDOW_FRAMES))
         return {"macs_per_window": found.macs, "weights": found.weights, **judged}
 

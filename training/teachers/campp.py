@@ -22,18 +22,12 @@ from keras import layers, ops
 from edge.errors import UsageError
 from training.teachers.builder import Builder
 from training.teachers.checkpoint import Weights
+from training.teachers.pace import SEGMENT_FRAMES, Pace, pace_of
 
 Float32 = npt.NDArray[np.float32]
 
 EPSILON: Final = 1e-5
 """Batch normalisation's, as PyTorch sets it."""
-
-SEGMENT_FRAMES: Final = 100
-"""Length of a context segment in trunk frames (20 ms each)."""
-
-BLOCK_DILATIONS: Final = (1, 2, 2)
-"""Dilation of the local convolutions in each of the three dense blocks."""
-
 
 _REMEDY: Final = "Give the CAM++ checkpoint of 3D-Speaker, or the .npz that `earmark train` made of it"
 
@@ -126,40 +120,41 @@ class _Builder(Builder):
         return layers.ReLU(name=f"{name.replace('.', '_')}_relu")(self.norm(x, name))
 
 
-def _mel_conv(build: _Builder, x: Any, name: str, mel_stride: int) -> Any:
-    """3 x 3 with one zero on every side. With stride 2 the zero above the last band is never read: it is left away."""
-    if mel_stride == 1:
+def _mel_conv(build: _Builder, x: Any, name: str, strides: tuple[int, int] = (1, 1)) -> Any:
+    """3 x 3 with one zero on every side, but for the one behind the last place where a stride of 2 never reads it."""
+    if strides == (1, 1):
         return build.conv(x, name, same=True)
-    padded = layers.ZeroPadding2D(((1, 1), (1, 0)), name=f"{name.replace('.', '_')}_pad")(x)
-    return build.conv(padded, name, strides=(1, mel_stride))
+    ends = tuple((1, 2 - stride) for stride in strides)
+    padded = layers.ZeroPadding2D(ends, name=f"{name.replace('.', '_')}_pad")(x)
+    return build.conv(padded, name, strides=strides)
 
 
-def _residual(build: _Builder, x: Any, name: str, mel_stride: int) -> Any:
-    y = build.norm_relu(_mel_conv(build, x, f"{name}.conv1", mel_stride), f"{name}.bn1")
-    y = build.norm(_mel_conv(build, y, f"{name}.conv2", 1), f"{name}.bn2")
+def _residual(build: _Builder, x: Any, name: str, strides: tuple[int, int]) -> Any:
+    y = build.norm_relu(_mel_conv(build, x, f"{name}.conv1", strides), f"{name}.bn1")
+    y = build.norm(_mel_conv(build, y, f"{name}.conv2"), f"{name}.bn2")
     if build.has(f"{name}.shortcut.0.weight"):
-        x = build.norm(build.conv(x, f"{name}.shortcut.0", strides=(1, mel_stride)), f"{name}.shortcut.1")
+        x = build.norm(build.conv(x, f"{name}.shortcut.0", strides=strides), f"{name}.shortcut.1")
     return layers.ReLU(name=f"{name.replace('.', '_')}_relu")(layers.Add(name=f"{name.replace('.', '_')}_add")([y, x]))
 
 
-def _front(build: _Builder, x: Any) -> Any:
-    """The 2-D part: ``(B, T, bands, 1)`` -> ``(B, T, 1, bands / 8 * channels)``, channels fastest."""
-    x = build.norm_relu(_mel_conv(build, x, "head.conv1", 1), "head.bn1")
+def _front(build: _Builder, x: Any, pace: Pace) -> Any:
+    """The 2-D part: ``(B, T, bands, 1)`` -> ``(B, T / pace, 1, bands / 8 * channels)``, channels fastest."""
+    x = build.norm_relu(_mel_conv(build, x, "head.conv1"), "head.bn1")
     for stage in (1, 2):
-        for block in (0, 1):
-            x = _residual(build, x, f"head.layer{stage}.{block}", 2 if block == 0 else 1)
-    x = build.norm_relu(_mel_conv(build, x, "head.conv2", 2), "head.bn2")
+        x = _residual(build, x, f"head.layer{stage}.0", (pace.front if stage == 1 else 1, 2))
+        x = _residual(build, x, f"head.layer{stage}.1", (1, 1))
+    x = build.norm_relu(_mel_conv(build, x, "head.conv2", (1, 2)), "head.bn2")
     frames, bands, channels = x.shape[1:]
     return layers.Reshape((frames, 1, bands * channels), name="flatten")(x)
 
 
-def _dense_layer(build: _Builder, x: Any, name: str, dilation: int) -> Any:
+def _dense_layer(build: _Builder, x: Any, name: str, dilation: int, segment: int) -> Any:
     """One layer of a dense block: bottleneck, local convolution, and a gate computed from the context."""
     flat = name.replace(".", "_")
     h = build.conv(build.norm_relu(x, f"{name}.nonlinear1.batchnorm"), f"{name}.linear1")
     h = build.norm_relu(h, f"{name}.nonlinear2.batchnorm")
     local = build.conv(h, f"{name}.cam_layer.linear_local", dilation=dilation, same=True)
-    gate = build.conv(SegmentContext(name=f"{flat}_context")(h), f"{name}.cam_layer.linear1")
+    gate = build.conv(SegmentContext(segment, name=f"{flat}_context")(h), f"{name}.cam_layer.linear1")
     gate = build.conv(layers.ReLU(name=f"{flat}_gate_relu")(gate), f"{name}.cam_layer.linear2")
     gate = layers.Activation("sigmoid", name=f"{flat}_gate")(gate)
     return layers.Concatenate(name=f"{flat}_stack")([x, layers.Multiply(name=f"{flat}_gated")([local, gate])])
@@ -178,27 +173,29 @@ def _channels_fastest(weights: Weights) -> Weights:
 
 
 def campp_trunk(weights: Weights, frames: int = 300, batch: int | None = 1) -> keras.Model:
-    """The trunk for windows of ``frames`` frames (even); bands, widths and depth follow from the tensors. ``batch``
-    None takes any number of windows at once, which training wants.
+    """The trunk for windows of ``frames`` frames (even); bands, widths, depth and pace follow from the tensors.
+    ``batch`` None takes any number of windows at once, which training wants.
 
     Raises ``UsageError`` where a tensor is missing or has a shape that does not fit.
     """
-    build = _Builder(_channels_fastest(weights))
+    build, pace = _Builder(_channels_fastest(weights)), pace_of(weights)
     front_channels = build.tensor("head.conv2.weight").shape[0]
     bands = 8 * build.tensor("xvector.tdnn.linear.weight").shape[1] // front_channels
     window = layers.Input((frames, bands, 1), batch_size=batch, name="window")
     try:
-        x = _front(build, window)
-        x = layers.ZeroPadding2D(((2, 2), (0, 0)), name="xvector_tdnn_pad")(x)
-        x = build.conv(x, "xvector.tdnn.linear", strides=(2, 1))
+        x = _front(build, window, pace)
+        margin = build.tensor("xvector.tdnn.linear.weight").shape[2] // 2
+        x = layers.ZeroPadding2D(((margin, margin), (0, 0)), name="xvector_tdnn_pad")(x)
+        x = build.conv(x, "xvector.tdnn.linear", strides=(pace.tdnn_stride, 1))
         x = build.norm_relu(x, "xvector.tdnn.nonlinear.batchnorm")
-        for block, dilation in enumerate(BLOCK_DILATIONS, 1):
+        for block in (1, 2, 3):
             layer = 1
             while build.has(f"xvector.block{block}.tdnnd{layer}.linear1.weight"):
-                x = _dense_layer(build, x, f"xvector.block{block}.tdnnd{layer}", dilation)
+                name = f"xvector.block{block}.tdnnd{layer}"
+                x = _dense_layer(build, x, name, pace.dilation(block), pace.segment(block))
                 layer += 1
             x = build.norm_relu(x, f"xvector.transit{block}.nonlinear.batchnorm")
-            x = build.conv(x, f"xvector.transit{block}.linear")
+            x = build.conv(x, f"xvector.transit{block}.linear", strides=(pace.transit_stride(block), 1))
         x = build.norm_relu(x, "xvector.out_nonlinear.batchnorm")
         x = layers.Reshape((x.shape[1], x.shape[3]), name="frame_features")(x)
         model = keras.Model(window, x, name="campp_trunk")
