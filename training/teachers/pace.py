@@ -74,7 +74,7 @@ class Pace:
 
 def pace_of(weights: Weights) -> Pace:
     """The pace that the tensors are marked with. Raises ``UsageError`` for one that does not exist."""
-    return Pace(*(int(weights.get(f"{_MARK}.{part}", 1)) for part in ("front", "tail")))
+    return Pace(*(int(np.asarray(weights.get(f"{_MARK}.{part}", 1)).item()) for part in ("front", "tail")))
 
 
 def is_mark(name: str) -> bool:
@@ -94,7 +94,7 @@ def paced(weights: Weights, pace: Pace) -> Weights:
     before = pace_of(weights)
     if pace.front < before.front or pace.tail < before.tail:
         raise UsageError(f"A network at {before} can't go back to {pace}", "Begin with the teacher itself.")
-    found = dict(weights) | {f"{_MARK}.front": np.array(pace.front), f"{_MARK}.tail": np.array(pace.tail)}
+    found = dict(weights) | {f"{_MARK}.front": np.array([pace.front]), f"{_MARK}.tail": np.array([pace.tail])}
     if pace.front > before.front:
         found[_TDNN] = np.ascontiguousarray(np.asarray(weights[_TDNN])[:, :, :: pace.front])
     return found
