@@ -22,6 +22,9 @@ from edge.bundle import seal
 from edge.errors import UsageError
 
 
+Float32 = npt.NDArray[np.float32]
+
+
 def npz(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
     """An uncompressed ``.npz`` whose bytes depend on the arrays alone (numpy's own writes the time of day)."""
     stream = io.BytesIO()
@@ -29,6 +32,19 @@ def npz(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
         for name, value in arrays.items():
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), npy(value))
     return stream.getvalue()
+
+
+def halved(arrays: Mapping[str, Float32]) -> dict[str, npt.NDArray[Any]]:
+    """The arrays as a bundle keeps them: matrices in float16, which the edge widens again; biases as they are.
+
+    A share of 0.0005 of a weight is less than an int8 step of the frame features by far. Raises ``UsageError`` for
+    values that float16 does not hold.
+    """
+    kept = {name: value.astype(np.float16) if value.ndim > 1 else value for name, value in arrays.items()}
+    for name, value in kept.items():
+        if not np.isfinite(value).all():
+            raise UsageError(f"The array {name} has values of 65,504 or more", "Scale the features in front of it.")
+    return kept
 
 
 def npy(value: npt.NDArray[Any]) -> bytes:

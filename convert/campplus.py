@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from convert import cohort, eer, parity, speech_head
-from convert.bundle_folder import npy, npz, require_room, write_bundle
+from convert.bundle_folder import halved, npy, npz, require_room, write_bundle
 from convert.clips import load, read_clips
 from convert.compact import compact
 from convert.encoder import int8_encoder
@@ -172,7 +172,9 @@ def convert_trunk(  # noqa: PLR0917 - what is converted, with what, and how
         say("writing the dynamic-range file")
         light = compact(dynamic_tflite(graph))
     fitted = scaled_head(head, factors)
-    return Trunk(model, small, fitted.kernel, fitted.bias, light)
+    # What is measured is what the bundle keeps.
+    kernel = halved({"kernel": fitted.kernel})["kernel"].astype(np.float32)
+    return Trunk(model, small, kernel, fitted.bias, light)
 
 
 def _teacher(recipe: Recipe, checkpoint: Path, tuned: Tuned | None) -> tuple[Graph, Head]:
@@ -234,7 +236,7 @@ def build(recipe: Recipe, sources: Sources, out: Path, say: Say, wishes: Wishes 
         "speech_kernel": heard.kernel,
         "speech_bias": np.array(heard.bias, np.float32),
     }
-    files = {ENCODER_FILE: trunk.int8_model, HEAD_FILE: npz(arrays), COHORT_FILE: npy(others)}
+    files = {ENCODER_FILE: trunk.int8_model, HEAD_FILE: npz(halved(arrays)), COHORT_FILE: npy(halved({"cohort": others})["cohort"])}
     write_bundle(out, _card(recipe, sources.beside, len(others), trunk), files)
     return {
         "recipe": recipe.to_json(),

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from convert import cohort
-from convert.bundle_folder import npy, npz, write_bundle
+from convert.bundle_folder import halved, npy, npz, write_bundle
 from convert.encoder import int8_encoder
 from edge.bundle.card import encoder_hash
 from edge.bundle.files import load_npz, read_bundle
@@ -70,7 +70,7 @@ def compensate(
     plain = {name: value for name, value in arrays.items() if name not in _COMPENSATION}
     parts = contents[card.encoder_file], plain["kernel"], plain["bias"], card.spec, prefer
     # The name that the bundle has without a compensation: what is cached for that one serves here, and the reverse.
-    name = encoder_hash(card.spec, card.files[card.encoder_file], hashlib.sha256(npz(plain)).hexdigest())
+    name = encoder_hash(card.spec, card.files[card.encoder_file], hashlib.sha256(npz(halved(plain))).hexdigest())
     encoder = int8_encoder(*parts, name)
     runtime = Network(contents[card.encoder_file], prefer=prefer).runtime
     choice = None
@@ -81,12 +81,13 @@ def compensate(
     else:
         found, made, space = _taken_from(like, card.dim)
     say("embedding the cohort")
-    changed = int8_encoder(*parts, compensation=(found.centre, found.transform))
+    head = halved(plain | {"centre": found.centre, "transform": found.transform})
+    transform = head["transform"].astype(np.float32)
+    changed = int8_encoder(*parts, compensation=(found.centre, transform))
     rows = cohort.cohort(changed, speech, recordings, progress)
     files = {name: data for name, data in contents.items() if name != "card.json"}
-    head = plain | {"centre": found.centre, "transform": found.transform}
     files[card.head_file] = npz(head)
-    files[str(card.raw["cohort"]["file"])] = npy(rows)
+    files[str(card.raw["cohort"]["file"])] = npy(halved({"cohort": rows})["cohort"])
     raw = {name: value for name, value in card.raw.items() if name not in {"files", "space"}}
     raw |= {"compensation": made, "calibration": {}, "figures": {}} | ({"space": space} if space else {})
     write_bundle(folder, raw, files)

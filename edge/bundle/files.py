@@ -30,6 +30,7 @@ LARGEST_BUNDLE_BYTES: Final = 96 << 20
 MOST_FILES: Final = 64
 
 _NPY_MAGIC: Final = b"\x93NUMPY"
+_FLOATS: Final = (np.dtype("<f4"), np.dtype("<f2"))
 _AGAIN: Final = "Get the bundle again."
 _UNPACK_FAULTS: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
@@ -140,8 +141,8 @@ def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> byte
 
 
 def load_npy(data: bytes, name: str) -> Float32:
-    """A float32 array from the bytes of an .npy file, read-only. Raises ``BundleError`` for anything else, and for
-    NaN.
+    """A float32 array from the bytes of an .npy file of float32 or, widened, of float16; read-only. Raises
+    ``BundleError`` for anything else, and for NaN.
     """
     if not data.startswith(_NPY_MAGIC):
         raise BundleError(f"the bundle's {name} is no .npy file", _AGAIN)
@@ -150,17 +151,17 @@ def load_npy(data: bytes, name: str) -> Float32:
     except (ValueError, SyntaxError, MemoryError, EOFError, RecursionError) as error:
         short = " ".join(str(error).split())[:120]
         raise BundleError(f"the bundle's {name} is truncated or damaged: {short}", _AGAIN) from error
-    if array.dtype != np.dtype("<f4"):
-        raise BundleError(f"the bundle's {name} is {array.dtype}, and float32 is needed", _AGAIN)
+    if array.dtype not in _FLOATS:
+        raise BundleError(f"the bundle's {name} is {array.dtype}, and float32 or float16 is needed", _AGAIN)
     if not np.isfinite(array).all():
         raise BundleError(f"the bundle's {name} holds values that are not finite numbers", _AGAIN)
-    array = np.ascontiguousarray(array).reshape(array.shape)
+    array = np.ascontiguousarray(array, np.float32).reshape(array.shape)
     array.setflags(write=False)
     return array
 
 
 def load_npz(data: bytes, name: str) -> dict[str, Float32]:
-    """The float32 arrays of an .npz file by name. Raises ``BundleError``."""
+    """The arrays of an .npz file by name, each as ``load_npy`` gives it. Raises ``BundleError``."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()

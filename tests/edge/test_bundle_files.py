@@ -167,7 +167,7 @@ def savez(folder, **arrays):
         ({"bias": np.array([np.inf] * 24, np.float32)}, "head.npz, bias.npy holds values that are not finite"),
         ({"kernel": np.zeros((25, 24), np.float32)}, "kernel of shape (25, 24), and (24, 24) is needed"),
         ({"bias": np.zeros((24, 1), np.float32)}, "bias of shape (24, 1)"),
-        ({"kernel": np.zeros((24, 24))}, "is float64, and float32 is needed"),
+        ({"kernel": np.zeros((24, 24))}, "is float64, and float32 or float16 is needed"),
         ({"kernel": np.array([{}], dtype=object)}, "truncated or damaged"),
         ({"speech_kernel": np.zeros(5, np.float32)}, "speech_kernel of shape (5,)"),
         ({"centre": np.zeros(24, np.float32)}, "only one of centre and transform"),
@@ -180,6 +180,16 @@ def savez(folder, **arrays):
 )
 def test_a_head_that_does_not_fit_is_refused(folder, arrays, words):
     assert words in refusal(savez(folder, **arrays))
+
+
+def test_matrices_kept_in_half_the_bytes_are_widened_when_read(folder):
+    kernel = small_bundles.arrays()["kernel"].astype(np.float16)
+    savez(folder, kernel=kernel)
+    _, contents = bundle_files.read_bundle(folder)
+    found = bundle_files.load_npz(contents["head.npz"], "head.npz")["kernel"]
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, kernel.astype(np.float32))
+    assert open_bundle(folder).dim == 24
 
 
 def test_a_head_that_lacks_an_array_is_refused(folder):
