@@ -27,7 +27,7 @@ COLUMNS: Final = (
 class Recording:
     """One file of a corpus.
 
-    ``path``: relative to the corpus folder. ``split``: ``train``, ``dev``, ``noise`` or ``rir``. ``set``: the corpus it
+    ``path``: relative to the corpus folder. ``split``: ``train``, ``dev``, ``test``, ``noise`` or ``rir``. ``set``: the corpus it
     comes from. ``speaker``: "" where unknown. ``gender``: ``f``, ``m`` or "" where the source gives none.
     ``seconds``: length of the file.
     """

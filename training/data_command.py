@@ -18,6 +18,8 @@ from edge.cli.console import Console
 from edge.errors import EarmarkError
 
 COMMANDS: Final = {
+    "fetch": "training.data.command_fetch",
+    "import": "training.data.command_import",
     "prepare": "training.data.command_prepare",
     "list": "training.data.command_list",
     "check": "training.data.command_check",

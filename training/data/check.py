@@ -16,10 +16,12 @@ from typing import Final
 import numpy as np
 
 from edge.errors import AudioFileError
+from edge.records import SAMPLE_RATE
 from training.corpus import Recording
 from training.data.clips import read_clip, read_head, refuse_form
 from training.data.executors import run
 from training.data.plan import shared_speakers
+from training.data.shards import SetAside
 
 _TOGETHER: Final = 64
 """Files per item of work."""
@@ -31,6 +33,7 @@ _LENGTH_TOLERANCE_SHARE: Final = 0.02
 KINDS: Final = (
     "missing", "empty file", "unreadable", "wrong rate", "channels", "too short", "silent", "no numbers", "length",
     "twice in manifest", "speaker in several splits", "duplicate", "duplicate across splits", "crash",
+    "not downloaded", "not labelled", "not cut", "not converted", "not validated", "second copy", "damaged",
 )  # fmt: skip
 """What can be wrong."""
 
@@ -46,10 +49,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Checker:
-    """The work of one worker. ``decode``: read every sample, not only the head."""
+    """The work of one worker. ``decode``: read every sample, not only the head. ``convert``: any rate is right."""
 
     folder: Path
     decode: bool
+    convert: bool = False
 
     def __call__(self) -> Checker:
         """Itself: there is nothing to set up."""
@@ -66,6 +70,7 @@ def check(
     *,
     how: str = "serial",
     decode: bool = False,
+    convert: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> list[Problem]:
     """All problems, those of the manifest first, files in the manifest's order.
@@ -75,11 +80,12 @@ def check(
         recordings: its rows.
         how: see ``executors.run``.
         decode: read every sample: finds damage within files, and duplicates in another container or codec's wrapping.
+        convert: files may be of any rate and channel count, as where there is no manifest.
         progress: told how many more files were looked at.
     """
     found: dict[str, Finding] = {}
     todo = _groups(dict.fromkeys(r.path for r in recordings), {r.path: r for r in recordings})
-    for outcome in run(look, todo, how, setup=Checker(folder.absolute(), decode)):
+    for outcome in run(look, todo, how, setup=Checker(folder.absolute(), decode, convert)):
         for path, digest, problems in outcome.result or [_crash(r, outcome.problem) for r in outcome.item]:
             found[path] = (path, digest, problems)
         if progress:
@@ -99,9 +105,12 @@ def _look(checker: Checker, recording: Recording) -> Finding:
     path = checker.folder / recording.path
     try:
         head = read_head(path)
-        refuse_form(head.rate, head.channels, head.seconds)
+        if checker.convert:
+            refuse_form(SAMPLE_RATE, 1, head.seconds)
+        else:
+            refuse_form(head.rate, head.channels, head.seconds)
         if checker.decode:
-            samples = read_clip(path)
+            samples = read_clip(path, convert=checker.convert)
             digest = hashlib.sha256(np.rint(samples * 32768).astype("<i4").tobytes()).hexdigest()
         else:
             with path.open("rb") as file:
@@ -117,11 +126,18 @@ def _look(checker: Checker, recording: Recording) -> Finding:
     return recording.path, digest, []
 
 
+def of_set_aside(set_aside: Iterable[SetAside]) -> list[Problem]:
+    """What reading a folder without a manifest set aside, as problems."""
+    return [Problem(_kind(one.reason), one.path, one.reason) for one in set_aside]
+
+
 def _kind(cause: str) -> str:
     if "channels" in cause:
         return "channels"
     if "no numbers" in cause:
         return "no numbers"
+    if "second copy" in cause:
+        return "second copy"
     return next((kind for kind in KINDS if cause.startswith(kind)), "unreadable")
 
 

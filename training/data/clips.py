@@ -18,6 +18,8 @@ from edge.records import SAMPLE_RATE, Float32
 MIN_SECONDS: Final = 0.1
 """Shorter clips hold no syllable; quickly spoken digits last a fifth of a second."""
 
+_POINTER: Final = b"version https://git-lfs"
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -32,7 +34,7 @@ def read_head(path: Path) -> Head:
     """Read what a file says about itself. Raises ``AudioFileError``: missing, empty, or no audio."""
     import soundfile
 
-    _refuse_missing(path)
+    refuse_missing(path)
     try:
         info = soundfile.info(str(path))
     except (OSError, RuntimeError) as error:
@@ -40,11 +42,16 @@ def read_head(path: Path) -> Head:
     return Head(info.samplerate, info.channels, info.frames / max(info.samplerate, 1))
 
 
-def read_clip(path: Path) -> Float32:
-    """Return float32 ``(n,)``. Raises ``AudioFileError`` whose cause is the reason to set the clip aside."""
+def read_clip(path: Path, *, convert: bool = False) -> Float32:
+    """Return float32 ``(n,)``. Raises ``AudioFileError`` whose cause is the reason to set the clip aside.
+
+    ``convert``: take any rate, channel count and codec; else the file must be what a manifest promises.
+    """
     import soundfile
 
-    _refuse_missing(path)
+    refuse_missing(path)
+    if convert:
+        return _converted(path)
     try:
         samples, rate = soundfile.read(path, dtype="float32")
     except (OSError, RuntimeError) as error:
@@ -67,8 +74,22 @@ def refuse_form(rate: int, channels: int, seconds: float) -> None:
         raise AudioFileError(f"too short: {seconds:.2f} s of at least {MIN_SECONDS}")
 
 
-def _refuse_missing(path: Path) -> None:
+def refuse_missing(path: Path) -> None:
+    """Raise ``AudioFileError`` unless there is a file with something in it of its own."""
     if not path.is_file():
         raise AudioFileError("missing")
     if not path.stat().st_size:
         raise AudioFileError("empty file")
+    with path.open("rb") as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise AudioFileError("not downloaded: a pointer of Git LFS stands in its place; git lfs pull gets it")
+
+
+def _converted(path: Path) -> Float32:
+    from training.data.convert import read_any
+
+    samples = read_any(path)
+    refuse_form(SAMPLE_RATE, 1, len(samples) / SAMPLE_RATE)
+    if not samples.any():
+        raise AudioFileError("silent: every sample is zero")
+    return samples

@@ -1,4 +1,4 @@
-"""``earmark data check``: does a folder of speech hold what its manifest says?
+"""``earmark data check``: does a folder of speech hold what its manifest, or its layout, says?
 
 Takes arguments, gives an exit code: 1 when something is wrong. Must hold: a table shows every kind of problem with its
 number, and the first of each by name; ``--json`` shows all.
@@ -18,11 +18,14 @@ from edge.errors import EXIT_NO, EXIT_OK
 from training.data.command_list import table
 from training.data.executors import FORMS
 
-DESCRIPTION: Final = "Compare a folder of speech with its manifest; exit code 1 when something is wrong."
+DESCRIPTION: Final = (
+    "Look for bad files in a folder of speech, whatever its layout; exit code 1 when something is wrong."
+)
 
 EXAMPLES: Final = """examples:
   earmark data check ~/speech
   earmark data check ~/speech --decode --workers processes --json
+  earmark data check ~/sets/ravdess
 
 Without --decode only the heads of the files are read and their bytes compared: quick, but damage inside a file stays
 unseen.
@@ -33,7 +36,8 @@ _SHOWN: Final = 3
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("speech", type=Path, metavar="DIR", help="folder of recordings with a manifest.tsv")
+    parser.add_argument("speech", type=Path, metavar="DIR", help="folder of recordings, with a manifest or a known set")
+    parser.add_argument("--layout", default="", metavar="NAME", help="of the set, where it can't be told (recognised)")
     parser.add_argument("--decode", action="store_true", help="read every sample")
     parser.add_argument("--all", action="store_true", help="show every problem, not the first few of each kind")
     parser.add_argument("--workers", default="serial", metavar="HOW", help=f"{FORMS} (%(default)s)")
@@ -41,15 +45,20 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Do it; the exit code."""
-    from training.corpus import read_manifest
-    from training.data.check import check
+    from training.data.check import check, of_set_aside
     from training.data.executors import parse
+    from training.datasets.speech import read_speech
 
     parse(args.workers)
-    recordings = read_manifest(args.speech)
+    with Progress(console, "reading") as bar:
+        speech = read_speech(args.speech, args.layout, bar.advance)
+    recordings = speech.recordings
     hours = sum(recording.seconds for recording in recordings) / 3600
     with Progress(console, "checking", len({recording.path for recording in recordings})) as bar:
-        problems = check(args.speech, recordings, how=args.workers, decode=args.decode, progress=bar.advance)
+        problems = of_set_aside(speech.set_aside)
+        problems += check(
+            args.speech, recordings, how=args.workers, decode=args.decode, convert=speech.converts, progress=bar.advance
+        )
     if args.json:
         console.emit(
             {"clips": len(recordings), "hours": round(hours, 3), "problems": [asdict(one) for one in problems]}

@@ -32,7 +32,13 @@ listed with their reason in set-aside.tsv.
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     add = parser.add_argument
-    add("--speech", type=Path, required=True, metavar="DIR", help="folder of recordings with a manifest.tsv")
+    add(
+        "--speech",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of recordings, with a manifest or known sets",
+    )
     add("--cache", type=Path, required=True, metavar="DIR", help="folder of the features")
     add("--split", action="append", metavar="NAME", help="which clips; may be given again (train)")
     add("--set", action="append", default=[], metavar="NAME", help="only clips of this corpus; may be given again")
@@ -48,15 +54,19 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Do it; the exit code."""
-    from training.corpus import read_manifest
     from training.data.choices import augmenter_of, features_of
     from training.data.executors import parse
     from training.data.plan import make_plan
     from training.data.prepare import Step, prepare
+    from training.datasets.speech import read_speech
 
     parse(args.workers)
     spec = features_of(args.features)
-    recordings = read_manifest(args.speech)
+    with Progress(console, "reading") as bar:
+        speech = read_speech(args.speech, progress=bar.advance)
+    recordings = speech.recordings
+    if speech.set_aside:
+        console.note(f"{len(speech.set_aside)} files were set aside: earmark data check {args.speech} says which")
     source = augmenter_of(args.speech, recordings, args.augment) if args.views else None
     plan = make_plan(
         recordings, spec, splits=args.split or ["train"], sets=args.set, views=args.views,
@@ -78,7 +88,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
         try:
             summary = prepare(
-                plan, args.speech, args.cache, args.workers, progress=tell, source=source, retry=args.retry
+                plan,
+                args.speech,
+                args.cache,
+                args.workers,
+                progress=tell,
+                source=source,
+                retry=args.retry,
+                convert=speech.converts,
             )
         except KeyboardInterrupt:
             console.note("stopped; the same command goes on from here")

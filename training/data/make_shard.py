@@ -45,11 +45,12 @@ class Bench:
     folder: Path
     views: int
     seed: int
+    convert: bool = False
 
 
 @dataclass(frozen=True)
 class BenchSetup:
-    """Makes a ``Bench`` in a worker. Paths must mean the same on every machine."""
+    """Makes a ``Bench`` in a worker. Paths must mean the same on every machine. ``convert``: see ``read_clip``."""
 
     spec: FeatureSpec
     source: AugmenterSource | None
@@ -57,11 +58,12 @@ class BenchSetup:
     folder: Path
     views: int
     seed: int
+    convert: bool = False
 
     def __call__(self) -> Bench:
         """Make it. Raises ``BundleError`` for features that can't be computed exactly."""
         augmenter = self.source() if self.source and self.views else None
-        return Bench(FrontEnd(self.spec), augmenter, self.speech, self.folder, self.views, self.seed)
+        return Bench(FrontEnd(self.spec), augmenter, self.speech, self.folder, self.views, self.seed, self.convert)
 
 
 def make_shard(bench: Bench, chunk: Chunk) -> ShardReport:
@@ -126,7 +128,7 @@ class _Features:
 
 def _features(bench: Bench, clip: Recording) -> Iterator[_Features]:
     """All views of a clip. Raises ``AudioFileError`` for anything that is wrong with it."""
-    samples = read_clip(bench.speech / clip.path)
+    samples = read_clip(bench.speech / clip.path, convert=bench.convert)
     try:
         for view in views(samples, clip.path, bench.augmenter, bench.views, bench.seed):
             heard = bench.front_end.features(view.samples)

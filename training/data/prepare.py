@@ -82,6 +82,7 @@ def prepare(
     progress: Progress | None = None,
     source: AugmenterSource | None = None,
     retry: bool = False,
+    convert: bool = False,
 ) -> Summary:
     """Make what is missing of the plan's cache.
 
@@ -93,6 +94,7 @@ def prepare(
         progress: told about each shard that became whole.
         source: of the augmenter, where the plan has views.
         retry: make shards again of which clips were set aside.
+        convert: take files of any rate, as a folder without a manifest may hold.
 
     Raises:
         UsageError: the cache's name is taken by other clips, or ``how`` makes no sense.
@@ -113,7 +115,7 @@ def prepare(
             told = _Teller(plan, progress)
             for report in reports.values():
                 told(report, found=True)
-            setup = BenchSetup(plan.spec, source, speech.absolute(), folder, plan.views, plan.seed)
+            setup = BenchSetup(plan.spec, source, speech.absolute(), folder, plan.views, plan.seed, convert)
             try:
                 made = _make(plan, setup, how, missing, told)
             finally:
