@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,13 +26,23 @@ _MISSING_OP: Final = re.compile(r"builtin opcode '(\w+)' version '(\d+)'")
 _CUSTOM_OP: Final = re.compile(r"unresolved custom op: (\w+)")
 
 
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output of a network: its shape, and how its int8 numbers are read."""
+
+    shape: tuple[int, ...]
+    quant: QuantParams
+
+
 class Network:
-    """A full-int8 model with one input and one output, each quantised as a whole.
+    """A full-int8 model with one input and one output or more, each quantised as a whole.
 
     ``model``: the file's bytes, or its path. ``threads``: more than one is slower on small boards. ``reference``: slow
     kernels whose output is the same to the bit everywhere. ``prefer``: which interpreter; ``auto`` takes LiteRT first.
     Raises ``BundleError`` for a model that is missing, corrupt or not runnable, ``RuntimeMissingError`` where no
     interpreter is installed. Calls from several threads wait for each other.
+
+    ``output_shape``, ``output_quant``: of the first output. ``outputs``: of all, in the file's order.
     """
 
     def __init__(
@@ -43,29 +54,38 @@ class Network:
         self._raw = raw  # the interpreter reads from it as long as it lives
         self._lock = threading.Lock()
         self._interpreter, inputs, outputs = _load(engine, raw, threads, reference)
-        if len(inputs) != 1 or len(outputs) != 1:
+        if len(inputs) != 1 or not outputs:
             raise BundleError(
-                f"the model has {len(inputs)} inputs and {len(outputs)} outputs, not one of each",
+                f"the model has {len(inputs)} inputs and {len(outputs)} outputs, not one of each at least",
                 "Convert it again as one network.",
             )
-        self._input, self._output = int(inputs[0]["index"]), int(outputs[0]["index"])
+        self._input = int(inputs[0]["index"])
+        self._indices = tuple(int(output["index"]) for output in outputs)
         self.input_shape = _shape(inputs[0])
-        self.output_shape = _shape(outputs[0])
         self.input_quant = _quant(inputs[0], "input")
-        self.output_quant = _quant(outputs[0], "output")
+        self.outputs = tuple(Output(_shape(output), _quant(output, "output")) for output in outputs)
+        self.output_shape, self.output_quant = self.outputs[0].shape, self.outputs[0].quant
         self.runtime = engine.name + (" (reference kernels)" if reference else "")
         self.threads = threads
 
     def __call__(self, values: Float32) -> Float32:
         """Quantise, run, dequantise.
 
-        ``values``: float32 of ``input_shape``, or of that shape without its axes of length one. Returns float32 of
-        ``output_shape``. Raises ``UsageError`` for another shape and for NaN.
+        ``values``: float32 of ``input_shape``, or of that shape without its axes of length one. Returns the first
+        output, float32 of ``output_shape``. Raises ``UsageError`` for another shape and for NaN.
         """
         return dequantise(self.run_int8(quantise(values, self.input_quant)), self.output_quant)
 
+    def all_outputs(self, values: Float32) -> tuple[Float32, ...]:
+        """The same with every output, in the order of ``outputs``."""
+        found = self._run(quantise(values, self.input_quant), self._indices)
+        return tuple(dequantise(one, output.quant) for one, output in zip(found, self.outputs, strict=True))
+
     def run_int8(self, values: Int8) -> Int8:
         """Run on numbers that are quantised already: int8 of ``input_shape`` -> int8 of ``output_shape``."""
+        return self._run(values, self._indices[:1])[0]
+
+    def _run(self, values: Int8, indices: tuple[int, ...]) -> tuple[Int8, ...]:
         if values.dtype != np.int8:
             raise UsageError(f"the network takes int8 here, not {values.dtype}", "Call it with float32 instead.")
         if values.shape != self.input_shape:
@@ -77,8 +97,7 @@ class Network:
         with self._lock:
             self._interpreter.set_tensor(self._input, values)
             self._interpreter.invoke()
-            result: Int8 = self._interpreter.get_tensor(self._output)
-        return result
+            return tuple(self._interpreter.get_tensor(index) for index in indices)
 
 
 def _read(path: Path) -> bytes:
