@@ -9,6 +9,7 @@ are there still (docs/labels.md has the figures).
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Final
 
 from convert.errors import ConversionError
@@ -52,7 +53,7 @@ def with_middle(model: bytes) -> bytes:
     if len(graph.outputs) != 1:
         raise ConversionError(f"The file has {len(graph.outputs)} outputs already")
     steps = _pointwise(graph, content.operatorCodes)
-    ends = [index for (reads, index), (following, _) in zip(steps, steps[1:], strict=False) if reads > following]
+    ends = [index for (reads, index), (following, _) in pairwise(steps) if reads > following]
     if len(ends) != _BLOCK:
         raise ConversionError(f"The file has {len(ends)} transitions between dense blocks, not {_BLOCK}")
     tap = ends[_BLOCK - 1]
