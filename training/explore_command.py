@@ -1,6 +1,6 @@
 """``earmark explore``: see and hear what training works with.
 
-Takes arguments, gives an exit code. Must hold: each part (``--augment`` so far) is a row of ``_PARTS`` and is imported
+Takes arguments, gives an exit code. Must hold: each part (a folder's report, ``--apply``, ``--augment``) is imported
 only when it is asked for; the result's place goes to standard output, progress to standard error.
 """
 
@@ -10,7 +10,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,22 +20,31 @@ if TYPE_CHECKING:
     from training.corpus import Recording
 
 EXAMPLES: Final = """examples:
+  earmark explore ~/speech --out report
+  earmark explore ~/speech --set ravdess --label emotion --count 0
+  earmark explore ~/speech --count 200 --seed 7 --json --quiet > figures.json
+  earmark explore ~/speech --apply report/suspects.tsv --out corrected
   earmark explore --augment clip.wav
   earmark explore --augment ~/speech --count 20 --seed 7 --out listen
   earmark explore --augment clip.wav --speech ~/speech --recipe recipe.json
 
-A folder with a manifest.tsv also gives the noises, rooms and voices that are mixed in; for other clips name one with
---speech. docs/augmentation.md describes each change.
+The report's index.html needs no network and none of the files beside it; docs/exploring.md says how to read it. A
+folder without a manifest.tsv is taken as one folder per speaker.
+With --augment, a folder that has a manifest.tsv also gives the noises, rooms and voices that are mixed in; for other
+clips name one with --speech. docs/augmentation.md describes each change.
 """
+
+_EXAMPLES: Final = 10
 
 
 def explore(argv: Sequence[str] | None = None) -> int:
     """Run ``earmark explore`` with the arguments after its name; gives the exit code."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if (options.folder is None) == (options.augment is None):
+        parser.error("name a folder of speech, or something to --augment")
     try:
-        for part in _PARTS:
-            if getattr(options, part.name) is not None:
-                part.run(options)
+        _part(options)(options)
     except EarmarkError as error:
         print(f"earmark: {error.sentence()}", file=sys.stderr)
         return error.exit_code
@@ -58,17 +66,18 @@ def _augment(options: argparse.Namespace) -> None:
     source = Path(options.augment)
     if not source.exists():
         raise UsageError(f"{source} does not exist", "Name a clip, or a folder of clips.")
-    if options.count < 1:
-        raise UsageError(f"--count {options.count} makes no example", "Ask for at least one.")
+    wanted: int = _EXAMPLES if options.count is None else options.count
+    if wanted < 1:
+        raise UsageError(f"--count {wanted} makes no example", "Ask for at least one.")
     recordings = _rows(source)
-    recipe, clips = _recipe(options.recipe), clips_of(source, recordings, options.count, options.seed)
+    recipe, clips = _recipe(options.recipe), clips_of(source, recordings, wanted, options.seed)
     augmenter = Augmenter(_materials(options, source, recordings), recipe)
     out = Path(options.out or f"augmented-{source.resolve().stem}")
     made = []
     folder = source.parent if source.is_file() else source
-    for example in examples(clips, folder, augmenter, options.count, options.seed):
+    for example in examples(clips, folder, augmenter, wanted, options.seed):
         made.append(example)
-        print(f"{example.number}/{options.count} {example.clip.name}", file=sys.stderr)
+        print(f"{example.number}/{wanted} {example.clip.name}", file=sys.stderr)
     rows = []
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -122,37 +131,42 @@ def _recipe(name: str | None) -> AugmentRecipe:
     return AugmentRecipe.from_json(values)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One thing to explore: an option ``--NAME VALUE`` and what it does."""
+def _part(options: argparse.Namespace) -> Callable[[argparse.Namespace], None]:
+    """What the arguments ask for."""
+    if options.augment is not None:
+        return _augment
+    from training.explore import command
 
-    name: str
-    value: str
-    words: str
-    run: Callable[[argparse.Namespace], None]
-
-
-_PARTS: Final = (
-    _Part("augment", "CLIP_OR_FOLDER", "make examples of augmented speech and a page to hear and see them", _augment),
-)
+    return command.apply if options.apply else command.report
 
 
 def _parser() -> argparse.ArgumentParser:
+    from training.explore import command
+
     parser = argparse.ArgumentParser(
         prog="earmark explore",
-        description="See and hear what training works with.",
+        description="See and hear what training works with: a folder of speech, or what augmentation makes of it.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parts = parser.add_mutually_exclusive_group(required=True)
-    for part in _PARTS:
-        parts.add_argument(f"--{part.name}", metavar=part.value, help=part.words)
+    parser.add_argument("folder", nargs="?", metavar="DIR", help="folder of speech to report on")
+    parser.add_argument(
+        "--augment",
+        metavar="CLIP_OR_FOLDER",
+        help="make examples of augmented speech and a page to hear and see them",
+    )
     parser.add_argument("--out", metavar="DIR", help="folder for the results (a new one here, named after the source)")
     parser.add_argument("--seed", type=int, default=1, help="of everything random (%(default)s)")
-    parser.add_argument("--count", type=int, default=10, metavar="N", help="how many examples (%(default)s)")
+    parser.add_argument(
+        "--count",
+        type=int,
+        metavar="N",
+        help=f"clips to listen to ({command.CLIPS}; 0: all), or with --augment how many examples ({_EXAMPLES})",
+    )
+    command.register(parser)
     parser.add_argument(
         "--speech", metavar="DIR", help="corpus with a manifest.tsv that gives noises, rooms and voices"
     )
     parser.add_argument("--recipe", metavar="FILE", help="augmentation recipe: JSON with the values to change")
-    parser.add_argument("--json", action="store_true", help="print what was made as JSON")
+    parser.add_argument("--json", action="store_true", help="print what was found or made as JSON")
     return parser
