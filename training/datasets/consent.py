@@ -42,7 +42,9 @@ def ask(dataset: DataSet, archives: Sequence[Archive], accepted: Sequence[str], 
 
     Raises ``DeclinedError`` where the answer is another, ``UsageError`` where nobody can be asked.
     """
-    console.note(notice(dataset, archives))
+    console.clear_live()
+    sys.stderr.write(notice(dataset, archives) + "\n")  # --quiet too: what is agreed to has to be seen
+    sys.stderr.flush()
     if {name.lower() for name in accepted} & {dataset.licence.lower(), dataset.name.lower()}:
         return
     remedy = f"Read it at {dataset.home}, and say --accept-licence {dataset.licence}."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -76,7 +76,7 @@ def fetch(dataset: DataSet, folder: Path, choices: Choices, console: Console) ->
 
 def _archives(dataset: DataSet, choices: Choices) -> tuple[Archive, ...]:
     if choices.urls:
-        return tuple(_given(url) for url in choices.urls)
+        return tuple(_given(url, dataset) for url in choices.urls)
     if not dataset.archives:
         raise UsageError(
             f"{dataset.title} can't be fetched by a program", f"{dataset.by_hand} Home page: {dataset.home}"
@@ -84,11 +84,13 @@ def _archives(dataset: DataSet, choices: Choices) -> tuple[Archive, ...]:
     return parts_of(dataset, choices.parts)
 
 
-def _given(url: str) -> Archive:
+def _given(url: str, dataset: DataSet) -> Archive:
+    """The archive under an address; one that the catalogue knows by its file's name keeps size and checksum."""
     file = Archive("", url).file
     if not file.lower().endswith(_ENDINGS) or not safe_name(file) or "/" in file:
         raise UsageError(f"{url} does not end like an archive", f"Its name must end in {', '.join(_ENDINGS)}.")
-    return Archive(file, url)
+    known = next((one for one in dataset.archives if one.file == file), Archive(file, url))
+    return replace(known, url=url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,22 +114,27 @@ class _Work:
             mirror = self.choices.mirror.rstrip("/")
             with Progress(self.console, f"fetching {file}", archive.size) as bar:
                 download(f"{mirror}/{file}" if mirror else archive.url, path, archive.size, _advance(bar, archive.size))
-        if new or not noted:
-            noted = self._checked(archive, path, noted)
-        left_out = self._unpacked(path, noted) if self.choices.unpack and not noted.unpacked else []
+        to_unpack = self.choices.unpack and not (noted and noted.unpacked)
+        if new or to_unpack or not noted:
+            noted = self._checked(archive, path, noted, new)
+        left_out = self._unpacked(path, noted) if to_unpack else []
         if self.choices.unpack and not self.choices.keep:
             path.unlink(missing_ok=True)
         return Fetched(file, noted.size, noted.sha256, noted.checked, new, tuple(left_out))
 
-    def _checked(self, archive: Archive, path: Path, before: Noted | None) -> Noted:
+    def _checked(self, archive: Archive, path: Path, before: Noted | None, new: bool) -> Noted:
         with Progress(self.console, f"checking {path.name}", path.stat().st_size) as bar:
             try:
                 digest = self.lock.check(archive, path, bar.advance)
-            except StorageError:
+            except StorageError as error:
+                if not new:  # perhaps somebody put it there
+                    raise StorageError(error.cause, f"Remove {path} where that is wrong. {error.remedy}") from error
                 discard(path)
-                raise
+                raise StorageError(error.cause, f"It was removed. {error.remedy}") from error
+        # What follows the question mark may be somebody's key.
+        url, checked = archive.url.partition("?")[0], "published" if archive.checksum else "first download"
         note = before or Noted(
-            archive.url, path.stat().st_size, digest, "published" if archive.checksum else "first download",
+            url, path.stat().st_size, digest, checked,
             self.dataset.licence, datetime.now(UTC).date().isoformat(),
         )  # fmt: skip
         if not archive.checksum and not before:

@@ -73,14 +73,14 @@ class Lock:
         if digest and found[kind] != digest:
             raise StorageError(
                 f"{path.name} is not what was published: its {kind.upper()} is {found[kind]} instead of {digest}",
-                "It was removed; fetch again, and if that doesn't help take another --mirror.",
+                "Fetch again, and if that doesn't help take another --mirror.",
             )
         noted = self.get(archive.file)
         if noted and noted.sha256 != found["sha256"]:
             raise StorageError(
                 f"{path.name} is not what it was on {noted.day}: its SHA-256 is {found['sha256']} instead of "
                 f"{noted.sha256}",
-                f"It was removed. Where the set was really given out anew, delete {self._path} and fetch again.",
+                f"Where the set was really given out anew, delete {self._path} and fetch again.",
             )
         return found["sha256"]
 

@@ -243,7 +243,7 @@ class Server:
 
     def reply(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer one request."""
-        name, wanted = handler.path.strip("/"), handler.headers.get("Range", "")
+        name, wanted = handler.path.strip("/").partition("?")[0], handler.headers.get("Range", "")
         self.asked.append((name, wanted))
         content = self.files.get(name)
         if content is None:

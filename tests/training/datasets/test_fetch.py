@@ -6,9 +6,11 @@ import hashlib
 import io
 import json
 import os
+import re
 import tarfile
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -69,7 +71,7 @@ def fetch(folder, *options: str, licence: str = LICENCE) -> int:
 
 def test_a_set_is_fetched_checked_unpacked_and_readable(tmp_path, server, capsys):
     """The licence and what follows from it are shown; a second time nothing is fetched."""
-    assert fetch(tmp_path, "--json") == 0
+    assert fetch(tmp_path, "--json", "--quiet") == 0
     told = capsys.readouterr()
     assert LICENCE in told.err
     assert "Never ship it." in told.err
@@ -166,6 +168,17 @@ def test_a_wrong_checksum_is_refused_and_nothing_is_unpacked(tmp_path, server, c
     assert fetch(tmp_path) == 0
 
 
+def test_an_archive_that_was_put_there_is_checked_and_never_removed(tmp_path, server, capsys):
+    """Somebody's own copy saves the download where it is the right one."""
+    own = real.put(tmp_path / "archives/toy", {"speech.zip": b"another file"}) / "speech.zip"
+    assert fetch(tmp_path) == 5
+    assert f"Remove {own}" in capsys.readouterr().err
+    assert own.read_bytes() == b"another file"
+    own.write_bytes(SPEECH)
+    assert fetch(tmp_path) == 0
+    assert server.asked == []
+
+
 def test_an_archive_of_another_size_is_not_even_fetched(tmp_path, server, capsys):
     server.files["speech.zip"] = SPEECH + b"more"
     assert fetch(tmp_path) == 5
@@ -235,7 +248,7 @@ def test_what_cannot_be_fetched_says_how_to_get_it(tmp_path, server, capsys, mon
     ):  # fmt: skip
         assert data(["fetch", *arguments, "--to", str(tmp_path)]) == 2
         assert word in capsys.readouterr().err
-    assert data(["fetch", "librivox", "--to", str(tmp_path), "--url", f"{server.url}/speech.zip?key=1",
+    assert data(["fetch", "librivox", "--to", str(tmp_path), "--url", f"{server.url}/gone.zip?key=1",
                  "--accept-licence", "public-domain"]) == 2  # fmt: skip
     assert "404" in capsys.readouterr().err
     with pytest.raises(UsageError, match="no address"):
@@ -247,9 +260,13 @@ def test_a_mirror_and_an_own_address_are_fetched_from(tmp_path, server, monkeypa
     assert fetch(tmp_path / "a", "--mirror", server.url, "--remove-archives") == 0
     assert not (tmp_path / "a/archives/toy/speech.zip").exists()
     assert fetch(tmp_path / "a", "--mirror", server.url) == 0
-    assert fetch(tmp_path / "b", "--url", f"{server.url}/speech.zip", "--no-unpack") == 0
+    assert fetch(tmp_path / "b", "--url", f"{server.url}/speech.zip?key=secret", "--no-unpack") == 0
     assert not (tmp_path / "b/toy").exists()
-    assert len(server.asked) == 2
+    assert "secret" not in (tmp_path / "b/archives/toy/lock.json").read_text()
+    server.files["speech.zip"] = b"x" * len(SPEECH)
+    assert fetch(tmp_path / "d", "--url", f"{server.url}/speech.zip") == 5
+    assert "not what was published" in capsys.readouterr().err
+    assert len(server.asked) == 3
     assert fetch(tmp_path / "c") == 5
     assert "the same command goes on" in capsys.readouterr().err
 
@@ -264,6 +281,23 @@ def test_the_catalogue_is_complete_and_says_what_follows():
             kind, _, digest = archive.checksum.partition(":")
             assert len(digest) == {"md5": 32, "sha256": 64, "": 0}[kind]
             assert archive.url.startswith("http")
+
+
+def test_the_page_about_sets_tells_of_every_one_and_its_checksum():
+    """The table of sets, and the sentence that names those whose checksum nobody published."""
+    page = (Path(__file__).parents[3] / "docs/datasets.md").read_text(encoding="utf-8")
+    assert all(f"`{one.name}`" in page for one in catalogue.SETS)
+    (sentence,) = re.findall(r"\*\*For ([^*]*) none is known\*\*", page)
+    unknown = [one.title for one in catalogue.SETS if any(not archive.checksum for archive in one.archives)]
+    assert sentence.startswith("EmoDB, FSDD, AudioMNIST and")
+    assert unknown == ["EmoDB", "Free Spoken Digit Dataset", "AudioMNIST"]
+
+
+@pytest.mark.parametrize("command", ["fetch", "import"])
+def test_help_shows_examples(capsys, command):
+    with pytest.raises(SystemExit):
+        data([command, "--help"])
+    assert f"earmark data {command}" in capsys.readouterr().out.split("examples:")[1]
 
 
 def test_the_list_shows_every_set_with_its_licence(capsys):
