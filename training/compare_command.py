@@ -13,6 +13,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -24,21 +25,28 @@ if TYPE_CHECKING:
     from training.compare_peers import Contender
 
 LIST_ENDING: Final = ".tsv"
+LABELS: Final = "--labels"
+"""Asks for the other comparison: label models instead of encoders."""
 
 EXAMPLES: Final = """examples:
   earmark compare accurate baseline --speech ~/speech ~/trials/*.tsv
   earmark compare ./mine resemblyzer ecapa:embedding_model.ckpt --speech ~/speech --html compare.html ~/trials/*.tsv
+  earmark compare --labels --speech ~/speech --runs models --out models.md
   earmark compare small=./out/bundle python:my_encoder:factory --speech ~/speech --limit 500 ~/trials/words-1s.tsv
 
 What ends with .tsv is a trial list; all else is an encoder: the name or path of a bundle, resemblyzer, ecapa (package
 speechbrain), ecapa:CHECKPOINT, campp:CHECKPOINT, trained:FOLDER (what `earmark train` made), or python:MODULE:FACTORY,
 where FACTORY() gives a function from float32 samples (16 kHz, mono) to a vector. NAME= before it gives it another name.
-docs/evaluation.md tells more.
+docs/evaluation.md tells more. With --labels the recipes of gender, emotion and speaker models are compared instead:
+earmark compare --labels --help
 """
 
 
 def compare(argv: Sequence[str] | None = None) -> int:
     """Run ``earmark compare`` with the arguments after its name; gives the exit code."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    if LABELS in given:
+        return _labels([one for one in given if one != LABELS])
     parser = _parser()
     options = parser.parse_intermixed_args(argv)
     options.command_line = shlex.join([*parser.prog.split(), *(sys.argv[1:] if argv is None else argv)])
@@ -48,6 +56,16 @@ def compare(argv: Sequence[str] | None = None) -> int:
         print(f"earmark: {error.sentence()}", file=sys.stderr)
         return error.exit_code
     return EXIT_OK
+
+
+def _labels(arguments: Sequence[str]) -> int:
+    from training.compare_cost import one_thread
+
+    one_thread()  # before anything that counts cores is imported
+    from training.classify.compare import compare_labels
+
+    # By name: `convert` stands on this room, so nothing here may import it; only commands join the two.
+    return compare_labels(arguments, import_module("convert.classifier").int8_file)
 
 
 def _compare(options: argparse.Namespace) -> None:

@@ -30,11 +30,13 @@ EXAMPLES: Final = """examples:
   earmark train slim-450 --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out slim
   earmark train time-delay --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out tdnn
   earmark train quantise-aware --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out tuned
+  earmark train gender-mfcc-cnn2d --speech ~/speech --out gender
   earmark train ./mine.json --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out mine
   earmark convert campplus --checkpoint slim/weights.npz --recipe RECIPE --speech ~/speech --out slim-bundle
 
 --cache is a folder that `earmark data prepare` made; it may be given again. OUT then holds weights.npz, report.json,
 and per stage the effective recipe, a log.csv and, while it lasts, a checkpoint. The same command goes on after Ctrl-C.
+Label models (gender-, speaker-, verify-, voice-) learn from recordings, --speech: docs/models.md compares them.
 """
 
 
@@ -46,7 +48,7 @@ def _slim(raw: dict[str, Any], args: argparse.Namespace, say: Say) -> dict[str, 
 
     recipe = SlimRecipe.from_json(raw)
     teacher = _teacher(args)
-    return Slimming(recipe, teacher, Store(args.cache), features_of(recipe.features), args.out).run(say)
+    return Slimming(recipe, teacher, Store(_prepared(args)), features_of(recipe.features), args.out).run(say)
 
 
 def _distil(raw: dict[str, Any], args: argparse.Namespace, say: Say) -> dict[str, Any]:
@@ -56,14 +58,31 @@ def _distil(raw: dict[str, Any], args: argparse.Namespace, say: Say) -> dict[str
 
     recipe = FreshRecipe.from_json(raw)
     teacher = _teacher(args)
-    return teach(recipe, teacher, Store(args.cache), features_of(recipe.features), out=args.out, say=say)
+    return teach(recipe, teacher, Store(_prepared(args)), features_of(recipe.features), out=args.out, say=say)
 
 
 def _quantise(raw: dict[str, Any], args: argparse.Namespace, say: Say) -> dict[str, Any]:
     # By name: `convert` stands on this room, so nothing here may import it; only this command joins the two.
     tune = import_module("convert.qat.run").tune_by_recipe
-    report: dict[str, Any] = tune(raw, _teacher(args), args.checkpoint, args.cache, out=args.out, say=say)
+    report: dict[str, Any] = tune(raw, _teacher(args), args.checkpoint, _prepared(args), out=args.out, say=say)
     return report
+
+
+def _classify(raw: dict[str, Any], args: argparse.Namespace, say: Say) -> dict[str, Any]:
+    from training.classify.recipe import ClassifyRecipe
+    from training.classify.run import run
+
+    if args.speech is None:
+        raise UsageError("This recipe learns from recordings", "Name their folder, with a manifest.tsv, with --speech.")
+    convert = import_module("convert.classifier").int8_file  # by name, as above
+    cache = args.cache[0] if args.cache else None
+    return run(ClassifyRecipe.from_json(raw), args.speech, args.out, cache=cache, convert=convert, say=say)
+
+
+def _prepared(args: argparse.Namespace) -> list[Path]:
+    if not args.cache:
+        raise UsageError("This recipe learns from prepared features", "Name what `earmark data prepare` made: --cache.")
+    return list(args.cache)
 
 
 def _teacher(args: argparse.Namespace) -> dict[str, Any]:
@@ -79,6 +98,7 @@ KINDS: Final[dict[str, Callable[[dict[str, Any], argparse.Namespace, Say], dict[
     "slim": _slim,
     "distil": _distil,
     "quantise": _quantise,
+    "classify": _classify,
 }
 """What a recipe's ``kind`` stands for."""
 
@@ -126,8 +146,16 @@ def train(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("earmark: stopped; the same command goes on from the last checkpoint.", file=sys.stderr)
         return EXIT_INTERRUPTED
-    print(json.dumps(report, indent=2) if args.json else f"{args.out / 'weights.npz'}: {report['stages'][-1]}")
+    print(json.dumps(report, indent=2) if args.json else _told(args.out, report))
     return EXIT_OK
+
+
+def _told(out: Path, report: dict[str, Any]) -> str:
+    if "rows" in report:
+        from training.classify.table import text
+
+        return f"{text(report['rows'])}\n{out / 'report.json'}"
+    return f"{out / 'weights.npz'}: {report['stages'][-1]}"
 
 
 def _machine() -> dict[str, Any]:
@@ -161,7 +189,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("recipe", metavar="RECIPE", help="name of a shipped recipe, or a JSON file")
-    add("--cache", type=Path, action="append", required=True, metavar="DIR", help="prepared features; may be repeated")
+    add(
+        "--cache",
+        type=Path,
+        action="append",
+        metavar="DIR",
+        help="prepared features; may be repeated; of a label model: where its features are kept (OUT/features)",
+    )
+    add("--speech", type=Path, metavar="DIR", help="recordings with a manifest.tsv that a label model learns from")
     add("--teacher", type=Path, metavar="FILE", help="checkpoint of the teacher, .pt or .npz")
     add("--checkpoint", type=Path, metavar="FILE", help="network that a recipe of the kind quantise begins with")
     add("--out", type=Path, required=True, metavar="DIR", help="where everything goes; an interrupted run goes on")

@@ -14,6 +14,7 @@ from edge.features import FrontEnd, normalise
 from edge.records import FeatureSpec
 from tests.convert.tiny import tiny_weights
 from tests.training.data.toys import ToySource, corpus
+from training.classify.recipe import ClassifyRecipe
 from training.compare_peers import open_contender
 from training.data.plan import make_plan
 from training.data.prepare import prepare
@@ -140,7 +141,8 @@ def test_a_stage_may_be_a_budget_and_nothing_else():
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_shipped_recipes_can_be_read(name):
     raw = json.loads((RECIPES / f"{name}.json").read_text())
-    kind = {"slim": SlimRecipe, "distil": FreshRecipe, "quantise": QuantiseRecipe}[raw["kind"]]
+    kinds = {"slim": SlimRecipe, "distil": FreshRecipe, "quantise": QuantiseRecipe, "classify": ClassifyRecipe}
+    kind = kinds[raw["kind"]]
     assert kind.from_json(kind.from_json(raw).to_json()) == kind.from_json(raw)
 
 

@@ -1,0 +1,103 @@
+"""How often labels are told right.
+
+Takes true and told labels as class numbers. Gives accuracy, balanced accuracy, F1 and the confusion matrix. Must hold:
+a class without examples counts in no mean; intervals are over speakers, since the clips of one are alike.
+
+UAR: unweighted average recall (B. Schuller et al., "The INTERSPEECH 2009 emotion challenge").
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from training.classify.fit import Labels
+from training.report import canvas
+
+Matrix = npt.NDArray[np.int64]
+_RESAMPLES: Final = 500
+_MOST_WRITTEN: Final = 15
+"""With more classes than that no numbers are written into the cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All from 0 to 1. ``low``, ``high``: 95 % interval of the UAR, bootstrap over speakers."""
+
+    examples: int
+    speakers: int
+    accuracy: float
+    uar: float
+    f1: float
+    low: float
+    high: float
+
+
+def confusion(truth: Labels, told: Labels, classes: int) -> Matrix:
+    """``(classes, classes)``: rows what it was, columns what was told."""
+    return np.bincount(truth * classes + told, minlength=classes * classes).reshape(classes, classes)
+
+
+def uar(matrix: Matrix) -> float:
+    """Mean recall of the classes that occur."""
+    rows = matrix.sum(axis=1)
+    present = rows > 0
+    return float((np.diag(matrix)[present] / rows[present]).mean()) if present.any() else 0.0
+
+
+def macro_f1(matrix: Matrix) -> float:
+    """Mean F1 of the classes that occur."""
+    rows, columns = matrix.sum(axis=1), matrix.sum(axis=0)
+    present = rows > 0
+    return float((2 * np.diag(matrix) / np.maximum(rows + columns, 1))[present].mean()) if present.any() else 0.0
+
+
+def figures(truth: Labels, told: Labels, speakers: Sequence[str], classes: int, seed: int = 1) -> Figures:
+    """All figures of some answers."""
+    matrix = confusion(truth, told, classes)
+    names, owner = np.unique(np.asarray(speakers), return_inverse=True)
+    each = np.stack([confusion(truth[owner == k], told[owner == k], classes) for k in range(len(names))])
+    rng = np.random.default_rng(seed)
+    drawn = [uar(each[rng.integers(len(names), size=len(names))].sum(axis=0)) for _ in range(_RESAMPLES)]
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return Figures(
+        examples=len(truth),
+        speakers=len(names),
+        accuracy=float((truth == told).mean()),
+        uar=uar(matrix),
+        f1=macro_f1(matrix),
+        low=float(low),
+        high=float(high),
+    )
+
+
+def write_confusion(folder: Path, stem: str, matrix: Matrix, labels: Sequence[str], title: str) -> None:
+    """``STEM.json`` and ``STEM.png`` in ``folder``."""
+    values: dict[str, Any] = {"labels": list(labels), "rows_are_the_truth": matrix.tolist()}
+    (folder / f"{stem}.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    (folder / f"{stem}.png").write_bytes(confusion_picture(matrix, labels, title))
+
+
+def confusion_picture(matrix: Matrix, labels: Sequence[str], title: str) -> bytes:
+    """Share of each row by colour, counts where there is room: PNG."""
+    side = max(420, 60 + 34 * len(labels))
+    made, (panel,) = canvas.figure(side + 100, side)
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    panel.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+    names = [canvas.plain(label) for label in labels]
+    panel.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
+    panel.set_yticks(range(len(names)), names, fontsize=8)
+    panel.set_xlabel("told")
+    panel.set_ylabel("truth")
+    panel.set_title(canvas.plain(title), fontsize=10)
+    if len(labels) <= _MOST_WRITTEN:
+        for row, column in np.ndindex(*matrix.shape):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            panel.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
+    return canvas.png(made)
