@@ -17,8 +17,9 @@ import yaml
 from edge.errors import SettingsError
 
 _LARGEST_FILE_BYTES: Final = 1 << 20
-Kind = Literal["text", "quoted", "bool", "int", "float", "null", "other", "environment"]
-"""What YAML would make of a value; ``quoted`` is text in quotes, ``other`` a list, a group or a date."""
+Kind = Literal["text", "quoted", "bool", "int", "float", "null", "list", "other", "environment"]
+"""What YAML would make of a value; ``quoted`` is text in quotes, ``list`` one of texts, ``other`` another list, a group
+or a date."""
 
 _TAGS: Final[dict[str, Kind]] = {
     "tag:yaml.org,2002:str": "text",
@@ -32,8 +33,7 @@ _TAGS: Final[dict[str, Kind]] = {
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One value as written. ``name`` is empty for the section itself, ``null`` where it is a proper one. ``line``
-    counts from 1, 0 for the environment, where
-    ``variable`` has the name.
+    counts from 1, 0 for the environment, where ``variable`` has the name. ``items``: those of a ``list``.
     """
 
     section: str
@@ -42,6 +42,7 @@ class Entry:
     kind: Kind
     line: int = 0
     variable: str = ""
+    items: tuple[str, ...] = ()
 
     def where(self, section: str, name: str) -> str:
         """How a message calls this entry."""
@@ -114,6 +115,10 @@ def _pairs(node: yaml.MappingNode, prefix: str, problems: list[str]) -> list[tup
 
 def _leaf(section: str, name: str, node: yaml.Node) -> Entry:
     line = node.start_mark.line + 1
+    if isinstance(node, yaml.SequenceNode):
+        items = [_leaf(section, name, item) for item in node.value if isinstance(item, yaml.ScalarNode)]
+        if len(items) == len(node.value) and all(item.kind in {"text", "quoted"} for item in items):
+            return Entry(section, name, "", "list", line, items=tuple(item.text for item in items))
     if not isinstance(node, yaml.ScalarNode):
         return Entry(section, name, "", "other", line)
     kind = _TAGS.get(node.tag, "other")

@@ -74,6 +74,8 @@ def yaml_value(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return f'"{value}"'
+    if isinstance(value, tuple):
+        return f"[{', '.join(value)}]"
     return str(value)
 
 
@@ -83,7 +85,7 @@ def _summary(kind: type) -> str:
 
 def _default(key: Key) -> str:
     shown = yaml_value(key.default)
-    return f"`{shown}`" if shown not in {"", '""'} else "empty"
+    return f"`{shown}`" if shown not in {"", '""', "[]"} else "empty"
 
 
 def _cell(text: str) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Literal, cast, get_type_hints
+from typing import Any, Final, Literal, cast, get_origin, get_type_hints
 
 from edge.records import Profile
 
@@ -32,7 +32,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of one section, as the loader and the generated documents see it."""
+    """One key of one section, as the loader and the generated documents see it. ``kind`` ``tuple``: a list of texts."""
 
     name: str
     kind: type
@@ -188,6 +188,13 @@ class Models:
         pattern=r".+",
         pattern_words="a bundle's name or path",
     )
+    packs: tuple[str, ...] = setting(
+        (),
+        "Packs of label heads to put on the bundle, for `privacy.gender` and `privacy.emotion`: names of installed "
+        "packs, or paths. Each has a licence of its own. `earmark doctor` lists them.",
+        pattern=r"[^\s,]+",
+        pattern_words="a list of names or paths, without spaces",
+    )
     threads: int = setting(
         1, "Threads of the interpreter. More than one is slower on most small boards; measure first.", low=1, high=16
     )
@@ -274,8 +281,18 @@ class Privacy:
         "enrolled spoke.",
     )
     publish_candidates: bool = setting(False, "Add the ranked candidates with their scores to each event.")
-    gender: bool = setting(False, "Estimate gender, where the bundle can.")
-    emotion: bool = setting(False, "Estimate emotion, where the bundle can.")
+    gender: bool = setting(
+        False,
+        "Estimate how a voice is perceived, female or male, where the bundle or a pack can. Needs "
+        "`labels_acknowledged`.",
+    )
+    emotion: bool = setting(False, "Estimate emotion, where the bundle or a pack can. Needs `labels_acknowledged`.")
+    labels_acknowledged: bool = setting(
+        False,
+        "Set this once you have read docs/labels.md: what a voice sounds like is not who somebody is or how they feel; "
+        "the people who live here know of it and agree; it is not used at work, at school, in care, or on people who "
+        "did not agree. Without it neither gender nor emotion is estimated.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +353,8 @@ def fits(pattern: str, text: str) -> bool:
 
 def _kind(hint: Any) -> tuple[type, bool, tuple[str, ...]]:
     """Split an annotation into (plain type, None allowed, choices)."""
+    if get_origin(hint) is tuple:
+        return tuple, False, ()
     if isinstance(hint, type):
         return hint, False, ()
     arguments = getattr(hint, "__args__", ())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from edge.settings.document import Entry
@@ -27,15 +28,11 @@ def convert(key: Key, entry: Entry) -> Outcome:
     """The value of ``entry`` for ``key``, or None and the rest of a sentence that began with the key's name."""
     if entry.kind == "null" or (key.optional and entry.kind == "environment" and not entry.text):
         return None, ""
-    if entry.kind == "other":
+    if entry.kind == "other" or (entry.kind == "list" and key.kind is not tuple):
         return None, f"must be {expected(key)}, not a list, a group, a date or a tagged value"
     if key.choices:
         return _choice(key, entry)
-    if key.kind is bool:
-        return _boolean(entry)
-    if key.kind is int or key.kind is float:
-        return _number(key, entry)
-    return _text(key, entry)
+    return _BY_KIND.get(key.kind, _text)(key, entry)
 
 
 def expected(key: Key) -> str:
@@ -47,6 +44,8 @@ def expected(key: Key) -> str:
         return "true or false"
     if key.kind is str:
         return words.pattern_words or "text"
+    if key.kind is tuple:
+        return words.pattern_words or "a list of texts"
     kind = "a whole number" if key.kind is int else "a number"
     unit = f" {words.unit}" if words.unit else ""
     if words.low is not None and words.high is not None:
@@ -62,7 +61,7 @@ def _choice(key: Key, entry: Entry) -> Outcome:
     return None, f"must be {expected(key)}, not {_show(entry.text)}{hint}"
 
 
-def _boolean(entry: Entry) -> Outcome:
+def _boolean(_key: Key, entry: Entry) -> Outcome:
     word = entry.text.lower()
     from_environment = entry.kind == "environment"
     if entry.kind == "bool" or from_environment:
@@ -88,6 +87,16 @@ def _number(key: Key, entry: Entry) -> Outcome:
     return value, ""
 
 
+def _list(key: Key, entry: Entry) -> Outcome:
+    """A list as YAML writes it, or texts with commas between, as a variable of the environment must."""
+    items = (
+        entry.items if entry.kind == "list" else tuple(part.strip() for part in entry.text.split(",") if part.strip())
+    )
+    if entry.kind in {"bool", "int", "float"} or any(not fits(key.words.pattern or ".*", one) for one in items):
+        return None, f"must be {expected(key)}, not {_show(entry.text or ', '.join(items))}"
+    return items, ""
+
+
 def _text(key: Key, entry: Entry) -> Outcome:
     if entry.kind in {"bool", "int", "float"}:
         what = "a truth value" if entry.kind == "bool" else "a number"
@@ -102,6 +111,14 @@ def _text(key: Key, entry: Entry) -> Outcome:
         shown = "that" if "@" in entry.text else _show(entry.text)
         return None, f"must be {expected(key)}, not {shown}"
     return entry.text, ""
+
+
+_BY_KIND: Final[dict[type, Callable[[Key, Entry], Outcome]]] = {
+    bool: _boolean,
+    tuple: _list,
+    int: _number,
+    float: _number,
+}
 
 
 def _show(text: str) -> str:

@@ -48,6 +48,7 @@ def test_agreed_defaults():
     assert (s.decide.profile, s.models.bundle, s.mqtt.protocol) == ("balanced", "accurate", "3.1.1")
     assert (s.segment.hangover_ms, s.segment.max_utterance_seconds) == (500, 12.0)
     assert (s.privacy.gender, s.privacy.emotion, s.privacy.publish_candidates) == (False, False, False)
+    assert (s.privacy.labels_acknowledged, s.models.packs) == (False, ())
     assert s.mqtt.effective_port == 1883
     assert replace(s.mqtt, tls=True).effective_port == 8883
     assert replace(s.mqtt, tls=True, port=1234).effective_port == 1234
@@ -223,6 +224,36 @@ def test_yaml_words_for_truth(tmp_path):
     assert not loaded.mqtt.enabled
 
 
+@pytest.mark.parametrize(
+    ("text", "environ"),
+    [
+        ("models: {packs: [emotion-ravdess, ./mine]}", {}),
+        ("models:\n  packs:\n    - emotion-ravdess\n    - './mine'\n", {}),
+        ("models: {packs: 'emotion-ravdess, ./mine'}", {}),
+        ("models: {packs: [other]}", {"EARMARK_MODELS__PACKS": "emotion-ravdess,./mine,"}),
+    ],
+)
+def test_a_list_is_written_in_several_ways(tmp_path, text, environ):
+    assert load(tmp_path, text, environ).models.packs == ("emotion-ravdess", "./mine")
+
+
+def test_one_name_makes_a_list_and_none_an_empty_one(tmp_path):
+    assert load(tmp_path, "models: {packs: emotion-ravdess}").models.packs == ("emotion-ravdess",)
+    assert load(tmp_path, "models: {packs: []}").models.packs == ()
+    assert load(tmp_path, "models: {packs: [a]}", {"EARMARK_MODELS__PACKS": ""}).models.packs == ()
+
+
+@pytest.mark.parametrize("value", ["[1, 2]", "[[a]]", "{a: b}", "7", "true", "['a b']", "[a, ~]"])
+def test_a_list_of_anything_else_is_refused(tmp_path, value):
+    assert "models.packs (line 1) must be a list of names or paths" in refusal(tmp_path, f"models: {{packs: {value}}}")
+
+
+def test_a_list_where_one_value_belongs_is_refused(tmp_path):
+    assert "models.bundle (line 1) must be a bundle's name or path, not a list" in refusal(
+        tmp_path, "models: {bundle: [accurate]}"
+    )
+
+
 def test_numbers_as_people_write_them(tmp_path):
     """``1e1`` is text to YAML 1.1, ``10`` an integer: both are fine where a real number is wanted; ``5`` is a
     version."""
@@ -305,7 +336,8 @@ def _values(key):
         return st.integers(int(key.words.low), int(key.words.high))
     if key.kind is float:
         return st.floats(key.words.low, key.words.high)
-    return st.sampled_from(["abc", "a-b_2"])
+    texts = st.sampled_from(["abc", "a-b_2"])
+    return st.lists(texts, max_size=2).map(tuple) if key.kind is tuple else texts
 
 
 @given(st.data())
@@ -318,7 +350,8 @@ def test_any_valid_value_survives_the_file_and_the_environment(tmp_path_factory,
     path.write_text(f"{section}: {{{key.name}: {yaml_value(value)}}}")
     by_file = settings.load(path, {})
     path.write_text("")
-    by_variable = settings.load(path, {f"EARMARK_{section}__{key.name}".upper(): str(value)})
+    text = ",".join(value) if isinstance(value, tuple) else str(value)
+    by_variable = settings.load(path, {f"EARMARK_{section}__{key.name}".upper(): text})
     assert getattr(getattr(by_file, section), key.name) == value
     assert asdict(by_file) == asdict(by_variable)
 
