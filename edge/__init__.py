@@ -11,6 +11,7 @@ Must hold: ``import edge`` loads nothing heavier than numpy; interpreters and mo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,12 +23,14 @@ __version__: Final = "0.1.0"
 __all__ = ["__version__", "open_bundle"]
 
 
-def open_bundle(name: str | Path) -> Bundle:
+def open_bundle(name: str | Path, *, packs: Sequence[str | Path] = ()) -> Bundle:
     """Open an installed bundle by name, or a bundle's folder or ``.earmark`` file by path.
 
-    Raises ``edge.errors.BundleError`` where it is missing, corrupt or not computable here, and
+    ``packs``: names or paths of packs of label heads, for ``gender`` and ``emotion`` where the bundle itself has none.
+    Raises ``edge.errors.BundleError`` where one of them is missing, corrupt or not computable here, and
     ``edge.errors.RuntimeMissingError`` where no interpreter is installed.
     """
     from edge.bundle import open_bundle as opened
+    from edge.settings import Models
 
-    return opened(name)
+    return opened(name, Models(packs=tuple(str(one) for one in packs)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, Protocol
 
@@ -32,6 +32,15 @@ Profile = Literal["relaxed", "balanced", "strict"]
 """Operating point: at most 1 %, 0.3 % or 0.1 % of strangers' utterances get a name."""
 
 Flag = Literal["short", "noisy", "clipped", "multi_speaker", "low_margin", "playback_suspect", "channel_mismatch"]
+
+LabelKind = Literal["gender", "emotion"]
+"""What may be told of a voice besides whose it is."""
+
+UNSURE: Final = "unsure"
+"""The answer of a label head that abstains."""
+
+UnsureReason = Literal["", "too_short", "too_noisy", "multi_speaker", "other", "low_probability"]
+"""Why it abstains. ``other``: what it heard is most likely none of its labels. Empty where it does not abstain."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,6 +176,19 @@ class Embedding:
     space: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class LabelAnswer:
+    """What a label head says of one utterance. ``label``: a published label, or ``unsure``. ``probability``:
+    calibrated, of the likeliest published label, whether it is told or not. ``probabilities``: of every published
+    label, and under ``unsure`` of the classes that are none of them, where the head has such; they add up to 1.
+    """
+
+    label: str
+    probability: float
+    probabilities: Mapping[str, float]
+    reason: UnsureReason = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Exemplar:
     """One enrolment clip as kept in the people database. No audio, only the embedding and its circumstances.
@@ -280,13 +302,14 @@ class StageTimes:
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """What the pipeline gives for one utterance: the utterance, its embedding (None where rejected before the network),
-    the decision, and what it cost.
+    the decision, what it cost, and the answers of the label heads that are switched on (none where it was rejected).
     """
 
     utterance: Utterance
     embedding: Embedding | None
     decision: Decision
     times: StageTimes = field(default_factory=StageTimes)
+    labels: Mapping[LabelKind, LabelAnswer] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

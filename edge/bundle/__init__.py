@@ -5,27 +5,44 @@ Must hold: every file's hash, the card's form, every shape and every weight is c
 mismatch refuses with a reason; a stream gives what the whole utterance gives, however it is cut.
 """
 
+from edge.bundle.analyses import NOTICE, Analyses, Unmet, analyses
 from edge.bundle.card import Card, encoder_hash, parse_card, spec_from_json
-from edge.bundle.embedding import EmbeddingStream, Timings
+from edge.bundle.embedding import EmbeddingStream, Statistics, Timings
 from edge.bundle.files import pack, read_card, seal
-from edge.bundle.locate import installed_bundles
+from edge.bundle.label_card import LabelHead, PackCard, Trunk, parse_pack
+from edge.bundle.labels import Labels
+from edge.bundle.locate import installed_bundles, installed_packs
 from edge.bundle.opened import Bundle, open_bundle
+from edge.bundle.packs import Pack, open_pack
 from edge.bundle.spaces import comparable, enrolment_bundle, in_words, known_spaces
 
 __all__ = [
+    "NOTICE",
+    "Analyses",
     "Bundle",
     "Card",
     "EmbeddingStream",
+    "LabelHead",
+    "Labels",
+    "Pack",
+    "PackCard",
+    "Statistics",
     "Timings",
+    "Trunk",
+    "Unmet",
+    "analyses",
     "comparable",
     "encoder_hash",
     "enrolment_bundle",
     "in_words",
     "installed_bundles",
+    "installed_packs",
     "known_spaces",
     "open_bundle",
+    "open_pack",
     "pack",
     "parse_card",
+    "parse_pack",
     "read_card",
     "seal",
     "spec_from_json",

@@ -7,6 +7,7 @@ weights depend only on the samples. The steps are those of docs/architecture.md,
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ from typing import Final
 
 import numpy as np
 
-from edge.bundle.heads import Head, Labels, pool, unit
+from edge.bundle.heads import Head, pool, unit
+from edge.bundle.labels import Labels
 from edge.errors import AudioRejectedError, UsageError
 from edge.features import FrontEnd, normalise
-from edge.records import SAMPLE_RATE, Embedding, Float32
+from edge.records import SAMPLE_RATE, Embedding, Float32, LabelAnswer, LabelKind
 
 MIN_SECONDS: Final = 0.5
 """Less audio than this is never embedded."""
@@ -49,8 +51,19 @@ class Machinery:
     fixed: bool
     window_frames: int
     head: Head
-    labels: Mapping[str, Labels]
+    labels: Mapping[LabelKind, Labels]
     space: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statistics:
+    """What label heads look at. ``pooled``: float32 ``(k, 2 * channels)``, mean and deviation of each window's frame
+    features. ``weights``: float32 ``(k,)``, frames that no earlier window covered, times the probability that they are
+    speech (1 where the bundle has no speech head).
+    """
+
+    pooled: Float32
+    weights: Float32
 
 
 class EmbeddingStream:
@@ -70,6 +83,7 @@ class EmbeddingStream:
         self._samples = 0
         self._pooled: list[Float32] = []
         self._weights: list[float] = []
+        self._speech: list[float] = []
         self._finished = False
 
     @property
@@ -116,12 +130,31 @@ class EmbeddingStream:
         self._timings.encoder_ms += 1000 * (time.thread_time() - started)
         return result
 
-    def probabilities(self, kind: str) -> dict[str, float] | None:
+    def statistics(self) -> Statistics:
+        """After ``finish``: what label heads look at."""
+        spoken = np.asarray(self._speech or [1.0] * len(self._weights), np.float32)
+        return Statistics(np.stack(self._pooled), np.asarray(self._weights, np.float32) * spoken)
+
+    def probabilities(self, kind: LabelKind) -> dict[str, float] | None:
         """After ``finish``: label -> probability by the head ``kind``, or None where the bundle has no such head."""
         head = self._machinery.labels.get(kind)
         if head is None:
             return None
-        return head.probabilities(self._pooled, self._weights)
+        seen = self.statistics()
+        return head.probabilities(seen.pooled, seen.weights.tolist())
+
+    def answer(
+        self, kind: LabelKind, *, speech_seconds: float | None = None, snr_db: float | None = None, voices: int = 1
+    ) -> LabelAnswer | None:
+        """After ``finish``: what the head ``kind`` says, which may be ``unsure``, or None where there is no such head;
+        the rest as for ``Labels.answer``.
+        """
+        found = self.probabilities(kind)
+        if found is None:
+            return None
+        # More speech than sound there cannot be.
+        seconds = min(self._samples / SAMPLE_RATE, speech_seconds if speech_seconds is not None else math.inf)
+        return self._machinery.labels[kind].answer(found, speech_seconds=seconds, snr_db=snr_db, voices=voices)
 
     def _take(self, frames: Float32) -> None:
         self._frames.append(frames)
@@ -164,8 +197,8 @@ class EmbeddingStream:
         vector = unit((windows * weights[:, np.newaxis]).sum(axis=0) / weights.sum())
         speech = None
         if head.speech_kernel is not None:
-            odds = [head.speech_logit(pooled) for pooled in self._pooled]
-            speech = float(np.average([_logistic(one or 0.0) for one in odds], weights=weights))
+            self._speech = [_logistic(head.speech_logit(pooled) or 0.0) for pooled in self._pooled]
+            speech = float(np.average(self._speech, weights=weights))
         return Embedding(vector, windows, seconds, self._machinery.encoder, speech, self._machinery.space)
 
 

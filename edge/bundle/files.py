@@ -14,13 +14,15 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from edge.bundle.card import CARD_NAME, FILE_NAME, Card, parse_card
+from edge.bundle.card import Card, parse_card
+from edge.bundle.keys import CARD_NAME, FILE_NAME, parse_object
+from edge.bundle.label_card import PACK_KIND, PackCard, parse_pack
 from edge.errors import BundleError, StorageError
 from edge.records import Float32
 
@@ -32,6 +34,7 @@ MOST_FILES: Final = 64
 _NPY_MAGIC: Final = b"\x93NUMPY"
 _FLOATS: Final = (np.dtype("<f4"), np.dtype("<f2"))
 _AGAIN: Final = "Get the bundle again."
+_Checked = TypeVar("_Checked", Card, PackCard)
 _UNPACK_FAULTS: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
@@ -40,15 +43,25 @@ def read_bundle(path: Path) -> tuple[Card, dict[str, bytes]]:
 
     ``path``: a folder or a zip. Raises ``BundleError`` that names the file at fault.
     """
+    return _read(path, parse_card)
+
+
+def read_pack(path: Path) -> tuple[PackCard, dict[str, bytes]]:
+    """As ``read_bundle``, for a pack of label heads."""
+    return _read(path, parse_pack)
+
+
+def _read(path: Path, parse: Callable[[bytes], _Checked]) -> tuple[_Checked, dict[str, bytes]]:
     try:
         if path.is_dir():
-            card = parse_card(_read_file(path, CARD_NAME, LARGEST_CARD_BYTES))
+            card = parse(_read_file(path, CARD_NAME, LARGEST_CARD_BYTES))
             contents = {name: _read_file(path, name, LARGEST_FILE_BYTES) for name in _limited(card.files)}
         else:
-            card, contents = _read_zip(path)
+            data, members = _open_zip(path)
+            card = parse(data)
+            contents = _unpack_all(path, members, _limited(card.files))
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise BundleError(f"the bundle {path} cannot be read: {reason}", _AGAIN) from error
+        raise _unreadable(path, error) from error
     for name, digest in card.files.items():
         if hashlib.sha256(contents[name]).hexdigest() != digest:
             raise BundleError(
@@ -63,13 +76,26 @@ def read_card(path: Path) -> Card:
 
     ``path``: a folder or a zip. Raises ``BundleError``.
     """
+    return parse_card(_card_bytes(path))
+
+
+def is_pack(path: Path) -> bool:
+    """Whether a pack of label heads lies there, and no bundle; what cannot be read is taken for a bundle."""
     try:
-        if path.is_dir():
-            return parse_card(_read_file(path, CARD_NAME, LARGEST_CARD_BYTES))
-        return _read_zip(path, card_only=True)[0]
+        return parse_object(_card_bytes(path)).get("kind") == PACK_KIND
+    except BundleError:
+        return False
+
+
+def _card_bytes(path: Path) -> bytes:
+    try:
+        return _read_file(path, CARD_NAME, LARGEST_CARD_BYTES) if path.is_dir() else _open_zip(path)[0]
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise BundleError(f"the bundle {path} cannot be read: {reason}", _AGAIN) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> BundleError:
+    return BundleError(f"the bundle {path} cannot be read: {error.strerror or type(error).__name__}", _AGAIN)
 
 
 def _limited(files: Mapping[str, str]) -> Iterable[str]:
@@ -101,22 +127,34 @@ def _bounded(file: Any, name: str, limit: int) -> bytes:
     return data
 
 
-def _read_zip(path: Path, *, card_only: bool = False) -> tuple[Card, dict[str, bytes]]:
+def _open_zip(path: Path) -> tuple[bytes, dict[str, zipfile.ZipInfo]]:
+    """The bytes of the card in a zip, and its members by name."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = _members(archive.infolist(), path)
             if CARD_NAME not in members:
                 raise BundleError(f"the bundle {path} lacks the file {CARD_NAME}", _AGAIN)
-            card = parse_card(_unpack(archive, members[CARD_NAME], LARGEST_CARD_BYTES))
-            contents: dict[str, bytes] = {}
-            for name in () if card_only else _limited(card.files):
+            return _unpack(archive, members[CARD_NAME], LARGEST_CARD_BYTES), members
+    except _UNPACK_FAULTS as error:
+        raise _no_zip(path, error) from error
+
+
+def _unpack_all(path: Path, members: Mapping[str, zipfile.ZipInfo], names: Iterable[str]) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in names:
                 if name not in members:
                     raise BundleError(f"the bundle {path} lacks the file {name}", _AGAIN)
                 contents[name] = _unpack(archive, members[name], LARGEST_FILE_BYTES)
-            return card, contents
     except _UNPACK_FAULTS as error:
-        short = " ".join(str(error).split())[:120]
-        raise BundleError(f"the bundle {path} is no readable .earmark file: {short}", _AGAIN) from error
+        raise _no_zip(path, error) from error
+    return contents
+
+
+def _no_zip(path: Path, error: Exception) -> BundleError:
+    short = " ".join(str(error).split())[:120]
+    return BundleError(f"the bundle {path} is no readable .earmark file: {short}", _AGAIN)
 
 
 def _members(infos: list[zipfile.ZipInfo], path: Path) -> dict[str, zipfile.ZipInfo]:
@@ -180,7 +218,8 @@ def load_npz(data: bytes, name: str) -> dict[str, Float32]:
 
 
 def seal(folder: Path, card: Mapping[str, Any]) -> None:
-    """Write ``card`` as the folder's card.json, with ``files`` made from all other files that lie there.
+    """Write ``card``, a bundle's or a pack's, as the folder's card.json, with ``files`` made from all other files that
+    lie there.
 
     Raises ``BundleError`` where the card or the name of a file will not do, ``StorageError`` where it cannot be
     written.
@@ -188,7 +227,10 @@ def seal(folder: Path, card: Mapping[str, Any]) -> None:
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != CARD_NAME)
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     text = json.dumps({**card, "files": hashes}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    parse_card(text.encode())
+    if card.get("kind") == PACK_KIND:
+        parse_pack(text.encode())
+    else:
+        parse_card(text.encode())
     part = folder / f"{CARD_NAME}.part"
     try:
         part.write_text(text, encoding="utf-8")
@@ -201,12 +243,12 @@ def seal(folder: Path, card: Mapping[str, Any]) -> None:
 
 
 def pack(folder: Path, target: Path) -> None:
-    """Write the verified bundle in ``folder`` as one .earmark file, the same bytes for the same bundle.
+    """Write the verified bundle or pack in ``folder`` as one .earmark file, the same bytes for the same bundle.
 
     Raises ``BundleError`` for a faulty bundle, ``StorageError`` where the file cannot be written.
     """
     card_bytes = _read_file(folder, CARD_NAME, LARGEST_CARD_BYTES)
-    _, contents = read_bundle(folder)
+    _, contents = read_pack(folder) if is_pack(folder) else read_bundle(folder)
     part = target.with_name(f"{target.name}.part")
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:

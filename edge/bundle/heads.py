@@ -1,13 +1,13 @@
-"""What stands on the network: pooling over time, and dense layers in float32.
+"""What stands on the network: pooling over time, and the embedding's dense layers in float32.
 
-Takes: frame features float32 (frames, channels) and the arrays of a head. Gives: pooled vectors, embeddings,
-probabilities.
+Takes: frame features float32 (frames, channels) and the arrays of a head. Gives: pooled vectors, embeddings, the odds
+of speech. (``labels`` has the heads that tell labels.)
 Must hold: float32 throughout; every shape is checked at load, so that nothing can fail later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,16 +59,16 @@ class Head:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Float32], channels: int, dim: int) -> Head:
         """Check the arrays of ``head.npz``. Raises ``BundleError`` that names the array at fault."""
-        _known(arrays, {"kernel", "bias", "speech_kernel", "speech_bias", "centre", "transform"})
-        kernel = _array(arrays, "kernel", (2 * channels, dim))
-        bias = _array(arrays, "bias", (dim,))
+        known(arrays, {"kernel", "bias", "speech_kernel", "speech_bias", "centre", "transform"})
+        kernel = array(arrays, "kernel", (2 * channels, dim))
+        bias = array(arrays, "bias", (dim,))
         centre = transform = speech_kernel = None
         speech_bias = 0.0
-        if _both(arrays, "centre", "transform"):
-            centre, transform = _array(arrays, "centre", (dim,)), _array(arrays, "transform", (dim, dim))
-        if _both(arrays, "speech_kernel", "speech_bias"):
-            speech_kernel = _array(arrays, "speech_kernel", (2 * channels,))
-            speech_bias = float(_array(arrays, "speech_bias", ()))
+        if both(arrays, "centre", "transform"):
+            centre, transform = array(arrays, "centre", (dim,)), array(arrays, "transform", (dim, dim))
+        if both(arrays, "speech_kernel", "speech_bias"):
+            speech_kernel = array(arrays, "speech_kernel", (2 * channels,))
+            speech_bias = float(array(arrays, "speech_bias", ()))
         return cls(kernel, bias, speech_kernel, speech_bias, centre, transform)
 
     def embed(self, pooled: Float32) -> Float32:
@@ -85,45 +85,25 @@ class Head:
         return float(np.dot(pooled, self.speech_kernel)) + self.speech_bias
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Labels:
-    """A softmax over labels on the pooled vector: ``kernel`` float32 (2 * channels, labels), ``bias`` (labels,)."""
-
-    labels: tuple[str, ...]
-    kernel: Float32
-    bias: Float32
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Float32], channels: int, labels: Sequence[str]) -> Labels:
-        """Check the arrays of a label head's file. Raises ``BundleError`` that names the array at fault."""
-        _known(arrays, {"kernel", "bias"})
-        kernel = _array(arrays, "kernel", (2 * channels, len(labels)))
-        return cls(tuple(labels), kernel, _array(arrays, "bias", (len(labels),)))
-
-    def probabilities(self, pooled: Sequence[Float32], weights: Sequence[float]) -> dict[str, float]:
-        """Label -> probability from the pooled vectors of all windows, logits averaged with ``weights``."""
-        logits = np.average(np.stack([one @ self.kernel for one in pooled]), axis=0, weights=weights) + self.bias
-        shares = np.exp(logits - logits.max())
-        return {label: float(share) for label, share in zip(self.labels, shares / shares.sum(), strict=True)}
-
-
-def _known(arrays: Mapping[str, Float32], names: set[str]) -> None:
+def known(arrays: Mapping[str, Float32], names: set[str]) -> None:
+    """Raises ``BundleError`` for an array that is none of ``names``."""
     unknown = sorted(set(arrays) - names)
     if unknown:
         raise BundleError(f"the bundle's head has an array {unknown[0]!r} that this program does not know", _AGAIN)
 
 
-def _both(arrays: Mapping[str, Float32], first: str, second: str) -> bool:
+def both(arrays: Mapping[str, Float32], first: str, second: str) -> bool:
     """Whether both arrays are there. Raises ``BundleError`` for one without the other."""
     if (first in arrays) != (second in arrays):
         raise BundleError(f"the bundle's head has only one of {first} and {second}", _AGAIN)
     return first in arrays
 
 
-def _array(arrays: Mapping[str, Float32], name: str, shape: tuple[int, ...]) -> Float32:
+def array(arrays: Mapping[str, Float32], name: str, shape: tuple[int, ...]) -> Float32:
+    """The array ``name``. Raises ``BundleError`` where it is missing or has another shape."""
     if name not in arrays:
         raise BundleError(f"the bundle's head lacks the array {name}", _AGAIN)
-    array = arrays[name]
-    if array.shape != shape:
-        raise BundleError(f"the bundle's head has {name} of shape {array.shape}, and {shape} is needed", _AGAIN)
-    return array
+    found = arrays[name]
+    if found.shape != shape:
+        raise BundleError(f"the bundle's head has {name} of shape {found.shape}, and {shape} is needed", _AGAIN)
+    return found

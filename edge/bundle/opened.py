@@ -7,19 +7,23 @@ Must hold: everything that can be wrong with a bundle is found when it is opened
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge.bundle.card import Card
-from edge.bundle.embedding import EmbeddingStream, Machinery, Timings
+from edge.bundle.embedding import EmbeddingStream, Machinery, Statistics, Timings
 from edge.bundle.files import load_npy, load_npz, read_bundle
-from edge.bundle.heads import Head, Labels
+from edge.bundle.heads import Head
+from edge.bundle.label_card import KINDS, Trunk
+from edge.bundle.labels import Labels
 from edge.bundle.locate import locate
+from edge.bundle.packs import Pack, open_pack, standing_on
 from edge.errors import BundleError
 from edge.features import FrontEnd
-from edge.records import Embedding, FeatureSpec, Float32
+from edge.records import Embedding, FeatureSpec, Float32, LabelAnswer, LabelKind
 from edge.runtime import Network, Preference
 from edge.settings import Models
 
@@ -35,20 +39,23 @@ def open_bundle(
 ) -> Bundle:
     """Open an installed bundle by name, or one by the path of its folder or ``.earmark`` file.
 
-    ``models``: threads and kernels to use. ``prefer``: which interpreter, as for ``runtime.Network``. ``directories``:
-    where to look for names, as for ``installed_bundles``. Raises ``BundleError`` for a bundle that is missing, corrupt
-    or not computable here, and
-    ``RuntimeMissingError`` where its network has no interpreter.
+    ``models``: threads and kernels to use, and packs of label heads to put on. ``prefer``: which interpreter, as for
+    ``runtime.Network``. ``directories``: where to look for names, as for ``installed_bundles``. Raises ``BundleError``
+    for a bundle or a pack that is missing, corrupt or not computable here and for a pack that was made for another
+    encoder, and ``RuntimeMissingError`` where its network has no interpreter.
     """
     path = locate(name, directories)
     models = models or Models()
+    packs = [open_pack(one, directories) for one in models.packs]
     try:
         card, contents = read_bundle(path)
-        return Bundle(path, card, contents, threads=models.threads, reference=models.reference_kernels, prefer=prefer)
+        bundle = Bundle(path, card, contents, threads=models.threads, reference=models.reference_kernels, prefer=prefer)
     except BundleError as error:
         if str(path) in error.cause:
             raise
         raise BundleError(f"the bundle {path}: {error.cause}", error.remedy) from error
+    bundle.put_on(packs)
+    return bundle
 
 
 class Bundle:
@@ -59,7 +66,7 @@ class Bundle:
     ``encoder``: the hash that voiceprints are bound to. ``space``: the embedding space that the card names, empty where
     it names none; voiceprints of all bundles with one space may be compared. ``dim``: length of its vectors.
     ``calibration``: the card's, as it stands there, empty where there is none. ``cohort``: float32 (n, dim), n may be
-    0. ``runtime``: the interpreter's name.
+    0. ``runtime``: the interpreter's name. ``trunk``: what label heads are bound to. ``packs``: those put on.
     """
 
     def __init__(
@@ -78,6 +85,8 @@ class Bundle:
         self.spec: FeatureSpec = card.spec
         self.encoder = card.encoder
         self.space = card.space
+        self.trunk: Trunk = card.trunk
+        self.packs: tuple[Pack, ...] = ()
         self.dim = card.dim
         self.window_frames = card.window_frames
         self.calibration: Mapping[str, Any] = card.raw.get("calibration") or {}
@@ -88,6 +97,7 @@ class Bundle:
         self.network = network
         self.runtime = network.runtime if network is not None else "numpy (no network)"
         channels = _channels(card, network)
+        self._width = 2 * channels
         self.cohort = _cohort(card, contents)
         self._machinery = Machinery(
             encoder=card.encoder,
@@ -98,7 +108,7 @@ class Bundle:
             window_frames=card.window_frames,
             head=Head.from_arrays(load_npz(contents[card.head_file], card.head_file), channels, card.dim),
             labels={
-                kind: Labels.from_arrays(load_npz(contents[head.file], head.file), channels, head.labels)
+                kind: Labels.from_arrays(load_npz(contents[head.file], head.file), head, 2 * channels)
                 for kind, head in card.labels.items()
             },
         )
@@ -127,26 +137,66 @@ class Bundle:
         """The unit-norm float32 ``(dim,)`` vector of an utterance; samples and errors as for ``analyse``."""
         return self.analyse(samples).vector
 
+    def statistics(self, samples: Float32) -> Statistics:
+        """What label heads look at: pooled vectors and weights; samples and errors as for ``analyse``."""
+        return self._finished(samples).statistics()
+
     def gender(self, samples: Float32) -> dict[str, float] | None:
-        """Label -> probability, or None where the bundle has no such head; samples and errors as for ``analyse``."""
-        return self._label("gender", samples)
+        """How a voice is perceived: label -> probability, or None where there is no such head; samples and errors as
+        for ``analyse``.
+        """
+        return self._probabilities("gender", samples)
 
     def emotion(self, samples: Float32) -> dict[str, float] | None:
-        """Label -> probability, or None where the bundle has no such head; samples and errors as for ``analyse``."""
-        return self._label("emotion", samples)
+        """As ``gender``, for emotion. Under ``unsure`` stand the emotions that are published as none of the labels,
+        where the head knows such.
+        """
+        return self._probabilities("emotion", samples)
 
-    @property
-    def heads(self) -> tuple[str, ...]:
-        """Which of ``gender`` and ``emotion`` the bundle can tell."""
-        return tuple(self._machinery.labels)
+    def answer(
+        self,
+        kind: LabelKind,
+        samples: Float32,
+        *,
+        speech_seconds: float | None = None,
+        snr_db: float | None = None,
+    ) -> LabelAnswer | None:
+        """What the head ``kind`` says, which may be ``unsure``; None where there is no such head.
 
-    def _label(self, kind: str, samples: Float32) -> dict[str, float] | None:
+        ``speech_seconds``, ``snr_db``: as the segmenter measured them; where they are not given, speech counts as long
+        as the samples are, and noise as no obstacle.
+        """
         if kind not in self._machinery.labels:
             return None
+        return self._finished(samples).answer(kind, speech_seconds=speech_seconds, snr_db=snr_db)
+
+    @property
+    def heads(self) -> tuple[LabelKind, ...]:
+        """Which of ``gender`` and ``emotion`` the bundle with its packs can tell."""
+        return tuple(kind for kind in KINDS if kind in self._machinery.labels)
+
+    def options(self, kind: LabelKind) -> tuple[str, ...]:
+        """Every answer that the head ``kind`` can give, ``unsure`` last; none where there is no such head."""
+        found = self._machinery.labels.get(kind)
+        return found.head.options if found else ()
+
+    def put_on(self, packs: Sequence[Pack]) -> None:
+        """Tell labels by the heads of ``packs``, instead of those of the bundle where it has such. For before use.
+
+        Raises ``BundleError`` for a pack that was made for another encoder, and for two that tell the same.
+        """
+        found = standing_on(packs, self.name, self.trunk, self._width)
+        self._machinery = replace(self._machinery, labels={**self._machinery.labels, **found})
+        self.packs = tuple(packs)
+
+    def _probabilities(self, kind: LabelKind, samples: Float32) -> dict[str, float] | None:
+        return self._finished(samples).probabilities(kind) if kind in self._machinery.labels else None
+
+    def _finished(self, samples: Float32) -> EmbeddingStream:
         stream = self.stream()
         stream.push(samples)
         stream.finish()
-        return stream.probabilities(kind)
+        return stream
 
 
 class _Frames:

@@ -1,0 +1,64 @@
+"""What is told of voices besides whose they are: what the household has switched on, and what can be done of it.
+
+Takes: an opened bundle and the section ``privacy``. Gives: ``Analyses``.
+Must hold: nothing is analysed that was not both switched on and acknowledged; whatever is switched on and not done is
+said, with the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from edge.bundle.label_card import KINDS
+from edge.bundle.opened import Bundle
+from edge.records import LabelKind
+from edge.settings import Privacy
+
+NOTICE: Final = (
+    "what a voice sounds like is not who somebody is or how they feel; the people who live here must know of it and "
+    "agree; it must not be used at work, at school, in care, or on people who did not agree (docs/labels.md)"
+)
+"""What is acknowledged by ``privacy.labels_acknowledged``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """Something that is switched on and not told: why, and what to do about it, both without a full stop."""
+
+    cause: str
+    remedy: str
+
+    def sentence(self) -> str:
+        """One line for a person."""
+        return f"{self.cause}; {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Analyses:
+    """``kinds``: what is told. ``unmet``: what is switched on and not told."""
+
+    kinds: tuple[LabelKind, ...] = ()
+    unmet: tuple[Unmet, ...] = ()
+
+
+def analyses(bundle: Bundle, privacy: Privacy) -> Analyses:
+    """What ``bundle`` with its packs tells under these settings."""
+    switches: dict[LabelKind, bool] = {"gender": privacy.gender, "emotion": privacy.emotion}
+    asked = [kind for kind in KINDS if switches[kind]]
+    able = tuple(kind for kind in asked if kind in bundle.heads)
+    unmet = [
+        Unmet(
+            f"privacy.{kind} is on, but neither the bundle {bundle.name} nor a pack on it can tell {kind}",
+            f"name a pack in models.packs (`earmark doctor --only labels` lists those installed), or set "
+            f"privacy.{kind}: false",
+        )
+        for kind in asked
+        if kind not in able
+    ]
+    if able and not privacy.labels_acknowledged:
+        keys = " and ".join(f"privacy.{kind}" for kind in able)
+        cause = f"{keys} {'is' if len(able) == 1 else 'are'} on and not yet acknowledged, so nothing is estimated"
+        unmet.append(Unmet(f"{cause}: {NOTICE}", "if that is understood, set privacy.labels_acknowledged: true"))
+        able = ()
+    return Analyses(able, tuple(unmet))
