@@ -12,12 +12,12 @@ origin, ``avty`` availability, ``cmps`` components, ``p`` platform.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from edge.events import NOBODY, SOMEBODY, UNKNOWN, NameMode, shown_name
 from edge.mqtt.topics import SETTINGS, Topics
-from edge.records import Message
+from edge.records import UNSURE, LabelKind, Message
 from edge.settings import Node
 
 Document = dict[str, Any]
@@ -27,6 +27,8 @@ EVENT_TYPES: Final = ("identified", "unknown", "uncertain", "rejected")
 HEALTH_EXPIRES_SECONDS: Final = 300
 """Health comes once a minute; after five missed ones its values count as unknown."""
 PERSON_PREFIX: Final = "p_"
+LABELS_EXPIRE_SECONDS: Final = 300
+"""What a voice sounded like is said of the latest utterance; later than this it says nothing about now."""
 
 _DIAGNOSTIC: Final[Component] = {"entity_category": "diagnostic"}
 _PERCENT: Final = "{{ (value_json.probability * 100) | round(0) if value_json.probability is defined else None }}"
@@ -41,6 +43,7 @@ def discovery_document(
     *,
     names: NameMode = "real",
     hardware: str = "",
+    labels: Mapping[LabelKind, Sequence[str]] | None = None,
 ) -> Document:
     """The document of this device.
 
@@ -51,12 +54,14 @@ def discovery_document(
         version: of Earmark.
         names: ``privacy.mqtt_names``.
         hardware: such as ``Raspberry Pi 4``, shown where given.
+        labels: what is told besides who it is, each with every answer that it can have (``Bundle.options``).
     """
     device: Component = {"ids": [topics.device_id], "name": _device_name(node), "mf": "Earmark", "mdl": "Speaker node"}
     device |= {"sw": version}
     device |= {"hw": hardware} if hardware else {}
     device |= {"sa": node.room} if node.room else {}
-    cmps = _voices(topics, people, names) | _people(topics, people, names) | _settings(topics) | _health(topics)
+    cmps = _voices(topics, people, names) | _labels(topics, labels or {}) | _people(topics, people, names)
+    cmps |= _settings(topics) | _health(topics)
     for key, component in cmps.items():
         component["unique_id"] = f"{topics.device_id}_{key.removeprefix(PERSON_PREFIX)}"
         if not key.startswith(PERSON_PREFIX):
@@ -174,6 +179,30 @@ def _voices(topics: Topics, people: Mapping[str, str], names: NameMode) -> dict[
             "device_class": "sound",
             "state_topic": topics.of("speaking"),
         },
+    }
+
+
+def _labels(topics: Topics, labels: Mapping[LabelKind, Sequence[str]]) -> dict[str, Component]:
+    """Read from the event, which nobody keeps: no state with somebody's emotion stays at the broker."""
+    utterance = topics.of("utterance")
+    words: dict[LabelKind, tuple[str, str]] = {
+        "gender": ("Perceived voice gender", "mdi:account-question"),
+        "emotion": ("Perceived emotion", "mdi:emoticon-outline"),
+    }
+    return {
+        kind: {
+            "p": "sensor",
+            "name": words[kind][0],
+            "icon": words[kind][1],
+            "device_class": "enum",
+            "options": list(options),
+            "state_topic": utterance,
+            "value_template": f"{{{{ value_json.{kind} | default('{UNSURE}') }}}}",
+            "json_attributes_topic": utterance,
+            "json_attributes_template": f"{{{{ {{'probability': value_json.{kind}_p | default(none)}} | tojson }}}}",
+            "expire_after": LABELS_EXPIRE_SECONDS,
+        }
+        for kind, options in labels.items()
     }
 
 

@@ -12,11 +12,22 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from edge.bundle import Bundle, EmbeddingStream
+from edge.bundle import Bundle, EmbeddingStream, analyses
 from edge.correction import UNCORRECTED, Correction
 from edge.decision import Decider, refusal, rejected
 from edge.errors import AudioRejectedError
-from edge.records import SAMPLE_RATE, AudioBlock, Decision, Embedding, Result, StageTimes, Utterance, Voiceprint
+from edge.records import (
+    SAMPLE_RATE,
+    AudioBlock,
+    Decision,
+    Embedding,
+    LabelAnswer,
+    LabelKind,
+    Result,
+    StageTimes,
+    Utterance,
+    Voiceprint,
+)
 from edge.scoring import Calibration, Scorer
 from edge.segment import Segmenter
 from edge.settings import Decide, Settings
@@ -38,7 +49,7 @@ class Pipeline:
 
     Args:
         bundle: the models, opened.
-        settings: the sections ``segment`` and ``decide`` are used.
+        settings: the sections ``segment``, ``decide`` and ``privacy`` are used.
         voiceprints: the people to compare with; see ``set_voiceprints``.
         claim: person id for verification (see ``decision.Decider``).
         correction: what the household has learned about the bundle's calibration (see ``edge.calibrate``).
@@ -64,6 +75,8 @@ class Pipeline:
         self._decider = Decider(settings.decide, self.scorer, claim=claim)
         self._voiceprints = tuple(voiceprints)
         self._early: _Early | None = None
+        self.analyses = analyses(bundle, settings.privacy)
+        """What is told besides who it is, and what was asked for and is not."""
         self.counters = Counters()
 
     @property
@@ -155,14 +168,29 @@ class Pipeline:
             return Result(utterance, None, rejected("too_short"), self._times(utterance, early.stream, 0.0))
         begun = time.thread_time()
         decision = self._decide(utterance, embedding)
+        labels = self._labels(utterance, early.stream, decision)
         spent = 1000 * (time.thread_time() - begun)
-        return Result(utterance, embedding, decision, self._times(utterance, early.stream, spent))
+        return Result(utterance, embedding, decision, self._times(utterance, early.stream, spent), labels)
 
     def _decide(self, utterance: Utterance, embedding: Embedding) -> Decision:
         decision = self._decider.decide(utterance, embedding, self._voiceprints)
         if decision.reason == "not_speech":
             self.counters.not_speech += 1
         return decision
+
+    def _labels(
+        self, utterance: Utterance, stream: EmbeddingStream, decision: Decision
+    ) -> dict[LabelKind, LabelAnswer]:
+        """What the heads that are switched on say; nothing about audio that allows no statement."""
+        if decision.outcome == "rejected":
+            return {}
+        voices = 2 if "multi_speaker" in decision.flags else 1
+        seconds, snr_db = utterance.speech_seconds, utterance.snr_db
+        found = {
+            kind: stream.answer(kind, speech_seconds=seconds, snr_db=snr_db, voices=voices)
+            for kind in self.analyses.kinds
+        }
+        return {kind: answer for kind, answer in found.items() if answer is not None}
 
     def _times(self, utterance: Utterance, stream: EmbeddingStream, decision_ms: float) -> StageTimes:
         """The gate's cost is its mean so far times this utterance's length: it works on blocks, not utterances."""

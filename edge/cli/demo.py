@@ -25,6 +25,7 @@ Exit code 0 if nobody was given a wrong name and nothing but speech was taken fo
 
 EXAMPLES = """earmark demo
 earmark demo --bundle baseline         the floor: no network, only MFCC statistics
+earmark demo --pack emotion-ravdess    gender and emotion, too, by a pack that is installed
 earmark demo --json | tail -1          the summary as JSON
 earmark demo --out /tmp/events.jsonl"""
 
@@ -37,12 +38,22 @@ _MARKS: Final[dict[Verdict, tuple[str, Style]]] = {
 _HEADER: Final = (
     "at", "event", "speaker", "really", "p", "needs", "speech", "SNR", "gate", "front-end", "network", "decision", ""
 )  # fmt: skip
+_LABELS: Final = _HEADER.index("gate")
+"""Where a column with gender and emotion goes, if they are told."""
 _RIGHT: Final = (0, 4, 5, 6, 7, 8, 9, 10, 11)
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--bundle", default=DEFAULT_BUNDLE, metavar="NAME", help="model to show (default: %(default)s)")
+    parser.add_argument(
+        "--labels",
+        action="store_true",
+        help="tell how the voices sound, too: gender and emotion, where there is a head",
+    )
+    parser.add_argument(
+        "--pack", action="append", default=[], metavar="NAME", help="pack of label heads to use; implies --labels"
+    )
     parser.add_argument(
         "--out",
         type=Path,
@@ -57,7 +68,13 @@ def run(args: argparse.Namespace) -> int:
     console: Console = args.console
     shown = Steps(console)
     with tempfile.TemporaryDirectory(prefix="earmark-demo-") as folder:
-        performance = perform(Path(folder), bundle=args.bundle, on_step=shown)
+        performance = perform(
+            Path(folder),
+            bundle=args.bundle,
+            packs=tuple(args.pack),
+            labels=args.labels or bool(args.pack),
+            on_step=shown,
+        )
     console.clear_live()
     _write(args.out, performance)
     if console.json:
@@ -70,11 +87,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(console: Console, performance: Performance, out: Path) -> None:
-    rows: list[tuple[str, ...]] = [_HEADER]
+    labels = any("gender" in judged.event or "emotion" in judged.event for judged in performance.judged)
+    rows: list[tuple[str, ...]] = [(*_HEADER[:_LABELS], "sounds", *_HEADER[_LABELS:]) if labels else _HEADER]
     rows += [
-        _row(judged, performance.times.get(str(judged.event["id"]), StageTimes())) for judged in performance.judged
+        _row(judged, performance.times.get(str(judged.event["id"]), StageTimes()), labels)
+        for judged in performance.judged
     ]
-    lines = table(rows, right=_RIGHT)
+    lines = table(rows, right=[column + (labels and column >= _LABELS) for column in _RIGHT])
     console.say(console.style(lines[0], "bold"))
     for line, judged in zip(lines[1:], performance.judged, strict=True):
         word, style = _MARKS[judged.verdict]
@@ -96,7 +115,7 @@ def _show(console: Console, performance: Performance, out: Path) -> None:
     console.say(console.style(performance.tally.sentence(), verdict))
 
 
-def _row(judged: Judged, times: StageTimes) -> tuple[str, ...]:
+def _row(judged: Judged, times: StageTimes, labels: bool) -> tuple[str, ...]:
     event = judged.event
     return (
         _clock(float(event["at_s"])),
@@ -107,6 +126,7 @@ def _row(judged: Judged, times: StageTimes) -> tuple[str, ...]:
         _number(event.get("threshold"), "{:.2f}"),
         _number(event.get("speech_s"), "{:.1f} s"),
         _number(event.get("snr_db"), "{:.0f} dB"),
+        *([", ".join(str(event[kind]) for kind in ("gender", "emotion") if kind in event)] if labels else []),
         f"{times.gate_ms:.1f}",
         f"{times.frontend_ms:.1f}",
         f"{times.encoder_ms:.1f}",

@@ -13,7 +13,7 @@ from edge.cli.progress import Progress
 from edge.cli.recordings import REMEDIES, SENTENCES, Hearing, expand, listen, notes_of, open_recording
 from edge.cli.session import Session, open_session
 from edge.errors import EXIT_NO, EXIT_NO_DECISION, EXIT_OK, AudioFileError, UsageError
-from edge.records import SAMPLE_RATE, Outcome, Result
+from edge.records import SAMPLE_RATE, UNSURE, Outcome, Result
 
 DESCRIPTION = """
 Whose voice is it? One line for each utterance of some recordings. A stranger is unknown; too little evidence is
@@ -87,12 +87,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def tell_about_people(console: Console, session: Session) -> None:
-    """Advice where nobody can be identified, somebody is left out, or the household's calibration no longer counts."""
+    """Advice where nobody can be identified, somebody is left out, the household's calibration no longer counts, or
+    gender or emotion is asked for and not told.
+    """
     if session.outdated:
         names = ", ".join(printable(name) for name in session.outdated)
         console.warn(f"Not compared, since enrolled with another model: {names}. Enrol them again.")
     if stale := session.household.stale:
         console.note(f"The household's calibration is not used: {stale}. `earmark calibrate` renews it.")
+    for unmet in session.analyses.unmet:
+        console.warn(f"{unmet.sentence()}.")
     if not session.voiceprints:
         console.note("Nobody is enrolled for this model, so every voice is unknown; `earmark enroll` changes that.")
 
@@ -117,7 +121,20 @@ def result_json(text: str, result: Result, calibration: Origin) -> dict[str, Any
         "reason": decision.reason,
         "pooled": decision.pooled,
         "calibration": calibration,
+    } | {
+        key: value
+        for kind, answer in result.labels.items()
+        for key, value in (
+            (kind, answer.label),
+            (f"{kind}_p", round(answer.probability, 3)),
+            (f"{kind}_reason", answer.reason),
+        )
     }
+
+
+def label_words(kind: str, label: str, probability: float) -> str:
+    """What a label head said, for a person."""
+    return f"{kind} {label} {probability:.2f}" if label != UNSURE else f"{kind} {label}"
 
 
 def _show(console: Console, text: str, result: Result, calibration: Origin, width: int) -> None:
@@ -127,6 +144,7 @@ def _show(console: Console, text: str, result: Result, calibration: Origin, widt
     decision, heard = result.decision, result.utterance
     judged = decision.outcome != "rejected"
     words = [decision.reason, *(flag for flag in decision.flags if flag != decision.reason)]
+    words += [label_words(kind, answer.label, answer.probability) for kind, answer in result.labels.items()]
     probability, threshold = compared(decision.probability, decision.threshold) if judged else ("-", "-")
     line = _LAYOUT.format(
         f"{heard.start / SAMPLE_RATE:.1f}-{heard.end / SAMPLE_RATE:.1f}",
@@ -136,7 +154,7 @@ def _show(console: Console, text: str, result: Result, calibration: Origin, widt
         threshold,
         f"{heard.speech_seconds:.1f} s",
         f"{heard.snr_db:.0f} dB",
-        ", ".join(word.replace("_", " ") for word in words),
+        ", ".join(word.replace("_", " ") for word in words if word),
     )
     console.say(printable(text).ljust(width) + "  " + console.style(line, _STYLES[decision.outcome]))
 

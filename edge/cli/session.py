@@ -7,11 +7,11 @@ options win over the environment and the file; people enrolled in another embedd
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
-from edge.bundle import Bundle, enrolment_bundle, known_spaces, open_bundle
+from edge.bundle import Analyses, Bundle, analyses, enrolment_bundle, known_spaces, open_bundle
 from edge.calibrate.kept import Household, Origin, household
 from edge.cli.opening import open_settings
 from edge.decision import FAR_TARGETS
@@ -82,6 +82,11 @@ class Session:
         """Whose calibration decides at the profile in force."""
         return self.household.origin(FAR_TARGETS[self.settings.decide.profile])
 
+    @property
+    def analyses(self) -> Analyses:
+        """What is told of voices besides whose they are, and what was asked for and is not."""
+        return analyses(self.bundle, self.settings.privacy)
+
     def pipeline(self, *, claim: str | None = None) -> Pipeline:
         """A fresh pipeline that compares with everybody enrolled; ``claim``: person id for verification."""
         correction = self.household.correction
@@ -100,7 +105,9 @@ def open_session(args: argparse.Namespace, *, enrolling: bool = False) -> Sessio
     directories = bundle_dirs(settings, args.state)
     apart = enrolling and not args.bundle
     name = enrolment_bundle(settings, directories) if apart else settings.models.bundle
-    bundle = open_bundle(name, settings.models, directories=directories)
+    # Packs of label heads fit the bundle that listens; enrolment has no use for them.
+    models = replace(settings.models, packs=()) if enrolling else settings.models
+    bundle = open_bundle(name, models, directories=directories)
     profile = settings.decide.profile
     calibration = Calibration.from_json(bundle.calibration)
     if not calibration.supports(FAR_TARGETS[profile]):

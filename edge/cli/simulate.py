@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from edge.cli import options
 from edge.cli.app import error_json
 from edge.cli.console import Console, Style, count, printable
-from edge.cli.identify import tell_about_people
+from edge.cli.identify import label_words, tell_about_people
 from edge.cli.progress import Progress
 from edge.cli.recordings import Hearing, expand, listen, notes_of, open_recording, rejection
 from edge.cli.session import Session, open_session
@@ -137,6 +137,14 @@ class _Log:
         who = event.speaker if event.event_type == "identified" else "-"
         probability = f"{event.probability:.2f}" if event.probability is not None else "-"
         words = [event.reason or "", *(flag for flag in event.flags if flag != event.reason)]
+        words += [
+            label_words(kind, label, share or 0.0)
+            for kind, label, share in (
+                ("gender", event.gender, event.gender_p),
+                ("emotion", event.emotion, event.emotion_p),
+            )
+            if label
+        ]
         why = ", ".join(word.replace("_", " ") for word in words if word)
         line = (
             f"{event.at_s or 0:8.1f} s  {event.event_type:<10}  {printable(who):<16}  {probability:>4}  "

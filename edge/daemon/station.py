@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.audio import open_source
-from edge.bundle import known_spaces, open_bundle
+from edge.bundle import Analyses, known_spaces, open_bundle
 from edge.calibrate.kept import household, signature
 from edge.correction import UNCORRECTED
 from edge.daemon.announcer import Announcer
@@ -90,6 +90,8 @@ class Station:
 
     def start(self) -> None:
         """Announce the device and begin to listen."""
+        for unmet in self._analyses.unmet:
+            _LOG.warning("%s", unmet.sentence())
         if self._publisher is not None:
             self._publisher.start()
         self.refresh_people()
@@ -112,6 +114,10 @@ class Station:
         left = self._outbox.counters.pending
         self._outbox.close()
         return left
+
+    @property
+    def _analyses(self) -> Analyses:
+        return self._listener.pipeline.analyses
 
     @property
     def ended(self) -> bool:
@@ -193,6 +199,8 @@ class Station:
             "source": self._listener.source.name,
             "bundle": self._model(),
             "people": len(self._voiceprints),
+            "tells": ", ".join(("who", *self._analyses.kinds)),
+            "packs": ", ".join(f"{pack.title} ({pack.card.licence})" for pack in self.bundle.packs) or "none",
             "broker": f"{self.settings.mqtt.host}:{self.settings.mqtt.effective_port}" if self._publisher else "none",
         }
 
@@ -295,7 +303,14 @@ class Station:
             return
         people = {v.person_id: v.name for v in self._voiceprints}
         names = self.settings.privacy.mqtt_names
-        document = discovery_document(self._topics, people, self.settings.node, earmark_version(), names=names)
+        document = discovery_document(
+            self._topics,
+            people,
+            self.settings.node,
+            earmark_version(),
+            names=names,
+            labels={kind: self.bundle.options(kind) for kind in self._analyses.kinds},
+        )
         self._publish(*change_messages(self._topics, self._document, document))
         self._document = document
 
@@ -310,6 +325,8 @@ class Station:
             names=self.settings.privacy.mqtt_names,
             started=self._started,
             room=self.settings.node.room or None,
+            analyses=self._analyses.kinds or None,
+            packs=tuple(pack.title for pack in self.bundle.packs) or None,
         )
         return self._topics.message("info", info.to_json())
 

@@ -21,13 +21,13 @@ from edge.demo.broker import DemoBroker
 from edge.demo.judge import Judged, Tally, judge
 from edge.demo.stage import Actor, Play, open_play
 from edge.enrolment import Enrolment
-from edge.errors import BrokerError, EarmarkError
+from edge.errors import BrokerError, EarmarkError, UsageError
 from edge.events import UtteranceEvent, timestamp
 from edge.mqtt.subscriber import Subscriber
 from edge.people import PeopleStore
 from edge.pipeline import Pipeline
 from edge.records import Exemplar, Result, StageTimes
-from edge.settings import DEFAULT_BUNDLE, Mqtt, Node, Settings
+from edge.settings import DEFAULT_BUNDLE, Mqtt, Node, Privacy, Settings
 
 NODE: Final = "demo"
 _PLAY_SECONDS: Final = 300.0
@@ -55,17 +55,29 @@ class Performance:
     broker_port: int
 
 
-def perform(folder: Path, *, bundle: str = DEFAULT_BUNDLE, on_step: OnStep = lambda *_: None) -> Performance:
-    """Run the whole demonstration with its state in ``folder``. Raises ``EarmarkError``."""
+def perform(
+    folder: Path,
+    *,
+    bundle: str = DEFAULT_BUNDLE,
+    packs: tuple[str, ...] = (),
+    labels: bool = False,
+    on_step: OnStep = lambda *_: None,
+) -> Performance:
+    """Run the whole demonstration with its state in ``folder``. Raises ``EarmarkError``.
+
+    ``labels``: tell gender and emotion, too, with the heads of the bundle and of ``packs``.
+    """
     begun = time.monotonic()
     play = open_play()
     settings = Settings(node=Node(name=NODE), mqtt=Mqtt(host="127.0.0.1"))
     settings = replace(
         settings,
-        models=replace(settings.models, bundle=bundle),
+        models=replace(settings.models, bundle=bundle, packs=packs),
         audio=replace(settings.audio, source=str(play.stream)),
     )
     models = open_bundle(bundle, settings.models)
+    if labels:
+        settings = replace(settings, privacy=_telling(models))
     enrolled = enrol(play.actors, models, settings, folder, on_step)
     with DemoBroker() as port:
         settings = replace(settings, mqtt=replace(settings.mqtt, port=port))
@@ -91,6 +103,17 @@ def perform(folder: Path, *, bundle: str = DEFAULT_BUNDLE, on_step: OnStep = lam
         time.monotonic() - begun,
         port,
     )
+
+
+def _telling(models: Bundle) -> Privacy:
+    """Everything switched on that can be told; the people heard have published their voices for anybody's use."""
+    if not models.heads:
+        raise UsageError(
+            f"The bundle {models.name} tells neither gender nor emotion",
+            "Name a pack that fits it with --pack; `earmark doctor --only labels` lists those installed.",
+        )
+    told = models.heads
+    return Privacy(gender="gender" in told, emotion="emotion" in told, labels_acknowledged=True)
 
 
 def enrol(

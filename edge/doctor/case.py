@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge.bundle import Bundle, open_bundle
@@ -43,12 +43,15 @@ class Case:
         return self.settings
 
     def bundle(self) -> Bundle:
-        """The bundle of the settings. Raises ``BundleError`` or ``RuntimeMissingError``."""
+        """The bundle of the settings, without packs, which are a check of their own. Raises ``BundleError`` or
+        ``RuntimeMissingError``.
+        """
         if self._bundle is None:
             settings = self.known
             try:
                 directories = bundle_dirs(settings, self.state, self.environ)
-                self._bundle = open_bundle(settings.models.bundle, settings.models, directories=directories)
+                models = replace(settings.models, packs=())
+                self._bundle = open_bundle(settings.models.bundle, models, directories=directories)
             except EarmarkError as error:
                 self._bundle = error
         if isinstance(self._bundle, EarmarkError):

@@ -14,6 +14,7 @@ from edge.doctor.broker import broker
 from edge.doctor.case import Case
 from edge.doctor.findings import Finding, fault, one_line
 from edge.doctor.household import calibration
+from edge.doctor.labels import labels
 from edge.doctor.machine import clock, processor, python, service
 from edge.doctor.models import bundle, runtime, voices
 from edge.doctor.sound import formats, level, microphone
@@ -24,7 +25,21 @@ from edge.errors import EarmarkError
 _CHECKS: Final[dict[str, Callable[[Case], Finding]]] = {
     check.__name__: check
     for check in (
-        *(settings, python, runtime, processor, bundle, voices, bundles, formats, microphone, level, state, people),
+        *(
+            settings,
+            python,
+            runtime,
+            processor,
+            bundle,
+            voices,
+            bundles,
+            labels,
+            formats,
+            microphone,
+            level,
+            state,
+            people,
+        ),
         *(calibration, outbox, broker, service, clock),
     )
 }

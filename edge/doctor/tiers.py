@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,7 +77,7 @@ def bundles(case: Case) -> Finding:
     problems: dict[str, str] = {}
     for name, path in paths.items():
         try:
-            opened[name] = case.bundle() if name == chosen else open_bundle(path, settings.models)
+            opened[name] = case.bundle() if name == chosen else open_bundle(path, replace(settings.models, packs=()))
             problems[name] = _refusal(opened[name], settings)
         except EarmarkError as error:
             problems[name] = error.cause

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from edge.events.ids import IdMaker, timestamp
 from edge.events.names import UNKNOWN, shown_name
 from edge.events.payloads import LastState, PersonState, UtteranceEvent
-from edge.records import Clock, PersonScore, Result
+from edge.records import Clock, LabelKind, PersonScore, Result
 from edge.settings import Node, Privacy
 
 
@@ -21,7 +21,7 @@ class EventMaker:
 
     Args:
         node: name and room of the device.
-        privacy: ``mqtt_names`` and ``publish_candidates`` are used.
+        privacy: ``mqtt_names``, ``publish_candidates``, ``gender`` and ``emotion`` are used.
         model: name and version of the bundle, such as ``compact-1.0.0``.
         clock: gives the timestamps.
         names: person id -> current name; may be set again when people change.
@@ -52,18 +52,14 @@ class EventMaker:
         latency_ms: float | None = None,
         at_s: float | None = None,
         source: str | None = None,
-        gender: Mapping[str, float] | None = None,
-        emotion: Mapping[str, float] | None = None,
     ) -> UtteranceEvent:
-        """The event for one result. ``gender``/``emotion``: label -> probability, only where the household wants
-        them.
-        """
+        """The event for one result; with gender and emotion where the result has them and the household wants them."""
         decision, heard = result.decision, result.utterance
         spoken = decision.outcome != "rejected"
         named = decision.best if decision.outcome == "identified" else None
         latency = _rounded(latency_ms, 0)
-        gender_label, gender_p = _most_likely(gender)
-        emotion_label, emotion_p = _most_likely(emotion)
+        gender_label, gender_p = _told(result, "gender") if self._privacy.gender else (None, None)
+        emotion_label, emotion_p = _told(result, "emotion") if self._privacy.emotion else (None, None)
         return UtteranceEvent(
             event_type=decision.outcome,
             id=self._ids.new(),
@@ -141,8 +137,6 @@ def _rounded(value: float | None, digits: int) -> float | None:
     return round(float(value), digits)
 
 
-def _most_likely(labels: Mapping[str, float] | None) -> tuple[str | None, float | None]:
-    if not labels:
-        return None, None
-    label = max(labels, key=lambda one: labels[one])
-    return label, _rounded(labels[label], 3)
+def _told(result: Result, kind: LabelKind) -> tuple[str | None, float | None]:
+    answer = result.labels.get(kind)
+    return (None, None) if answer is None else (answer.label, _rounded(answer.probability, 3))

@@ -64,7 +64,8 @@ class UtteranceEvent(_Payload):
     named. ``score``: cosine of the best person. ``threshold``/``probability``: on one scale; identified means
     probability >= threshold. ``margin``: log-likelihood ratio of the best minus the second best. ``runner_up``:
     person id, only with ``privacy.publish_candidates``. ``duration_s``/``speech_s``: seconds.
-    ``gender_p``/``emotion_p``: probability of the label. ``latency_ms``: end of speech to decision. ``at_s``: where
+    ``gender``/``emotion``: a label or ``unsure``; ``gender_p``/``emotion_p``: probability of the likeliest label, told
+    or not. ``latency_ms``: end of speech to decision. ``at_s``: where
     in the recording it began. ``reason``: why nobody is named.
     """
 
@@ -183,7 +184,9 @@ class HealthState(_Payload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InfoState(_Payload):
-    """What runs here. ``encoder``: hash that voiceprints are bound to. ``names``: ``privacy.mqtt_names``."""
+    """What runs here. ``encoder``: hash that voiceprints are bound to. ``names``: ``privacy.mqtt_names``.
+    ``analyses``: what is told of voices besides whose they are, None for nothing; ``packs``: what with.
+    """
 
     node: str
     version: str
@@ -194,3 +197,5 @@ class InfoState(_Payload):
     names: NameMode
     started: str
     room: str | None = None
+    analyses: tuple[str, ...] | None = None
+    packs: tuple[str, ...] | None = None

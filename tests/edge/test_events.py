@@ -1,8 +1,9 @@
 """What is published is exactly what the schemas say, and no more than privacy allows."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
+import jsonschema
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -24,7 +25,7 @@ from edge.events import (
     shown_name,
     timestamp,
 )
-from edge.records import Decision, Embedding, PersonScore, Result, Utterance
+from edge.records import Decision, Embedding, LabelAnswer, PersonScore, Result, Utterance
 from edge.settings import Node, Privacy
 
 KITCHEN = Node(name="kitchen", room="Küche")
@@ -134,14 +135,43 @@ def test_a_name_that_means_something_else_here_gives_way_to_the_id(name: str) ->
     assert shown_name("p1", name, "real") == "p1"
 
 
-def test_simulations_say_where_and_analyses_only_when_given() -> None:
-    event = maker().utterance(
-        result(decision()), at_s=12.3449, source="stream.ogg", emotion={"calm": 0.2, "happy": 0.8}
-    )
-    value = valid("utterance", event.to_json())
+def test_simulations_say_where() -> None:
+    value = valid("utterance", maker().utterance(result(decision()), at_s=12.3449, source="stream.ogg").to_json())
     assert (value["at_s"], value["source"]) == (12.34, "stream.ogg")
-    assert (value["emotion"], value["emotion_p"]) == ("happy", 0.8)
+
+
+HAPPY = LabelAnswer("happy", 0.81234, {"calm": 0.18766, "happy": 0.81234})
+DOUBT = LabelAnswer("unsure", 0.6, {"female": 0.6, "male": 0.4}, "low_probability")
+
+
+def test_what_a_voice_sounds_like_is_told_only_where_it_is_switched_on() -> None:
+    heard = replace(result(decision()), labels={"gender": DOUBT, "emotion": HAPPY})
+    quiet = valid("utterance", maker().utterance(heard).to_json())
+    assert not {"gender", "gender_p", "emotion", "emotion_p"} & set(quiet)
+    value = valid("utterance", maker(emotion=True).utterance(heard).to_json())
+    assert (value["emotion"], value["emotion_p"]) == ("happy", 0.812)
     assert "gender" not in value
+    both = valid("utterance", maker(gender=True, emotion=True).utterance(heard).to_json())
+    assert (both["gender"], both["gender_p"]) == ("unsure", 0.6)
+    assert "emotion" not in valid("utterance", maker(emotion=True).utterance(result(decision())).to_json())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"gender": "woman", "gender_p": 0.9}, {"gender": "female"}, {"gender_p": 0.9},
+     {"emotion": "Very Happy!", "emotion_p": 1}, {"emotion": "happy", "emotion_p": 1.1}],
+)  # fmt: skip
+def test_the_schema_knows_what_may_be_told(wrong: dict[str, object]) -> None:
+    value = json.loads(maker().utterance(result(decision())).to_json())
+    jsonschema.validate(value, schema("utterance"))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(value | wrong, schema("utterance"))
+
+
+def test_the_schema_has_nothing_told_of_rejected_audio() -> None:
+    value = json.loads(maker().utterance(result(decision("rejected"))).to_json())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(value | {"gender": "female", "gender_p": 0.9}, schema("utterance"))
 
 
 finite_or_not = st.floats(allow_nan=True, allow_infinity=True, width=32)

@@ -127,6 +127,41 @@ def test_every_last_speaker_is_among_the_options(people: dict[str, str], mode: s
         assert last.speaker in made
 
 
+LABELS = {"gender": ("female", "male", "unsure"), "emotion": ("neutral", "happy", "sad", "angry", "unsure")}
+
+
+def test_what_voices_sound_like_appears_only_where_it_is_told() -> None:
+    assert not {"gender", "emotion"} & set(document()["cmps"])
+    assert "emotion" not in document(labels={"gender": LABELS["gender"]})["cmps"]
+    made = document(labels=LABELS)["cmps"]
+    for kind, name in (("gender", "Perceived voice gender"), ("emotion", "Perceived emotion")):
+        component = made[kind]
+        assert (component["p"], component["device_class"], component["name"]) == ("sensor", "enum", name)
+        assert component["options"] == list(LABELS[kind])
+        assert component["unique_id"] == f"earmark_kitchen_{kind}"
+        assert component["default_entity_id"] == f"sensor.kitchen_{kind}"
+        assert component["state_topic"] == KITCHEN.of("utterance"), "no retained state holds anybody's emotion"
+        assert component["expire_after"] > 0
+        used = set(
+            re.findall(r"value_json\.(\w+)", component["value_template"] + component["json_attributes_template"])
+        )
+        assert used == {kind, f"{kind}_p"} <= set(schema("utterance")["properties"])
+        assert "default('unsure')" in component["value_template"], "rejected audio tells nothing"
+
+
+def test_what_is_switched_off_again_leaves_no_orphan() -> None:
+    assistant = Assistant()
+    before = document(labels=LABELS)
+    assistant.hear(discovery_message(KITCHEN, before))
+    assert {"gender", "emotion"} <= set(assistant.entities)
+    messages = change_messages(KITCHEN, before, document())
+    for message in messages:
+        assistant.hear(message)
+    assert not {"gender", "emotion"} & set(assistant.entities)
+    assert not assistant.orphans
+    assert [message.topic for message in messages] == [KITCHEN.discovery] * 2, "there is no state to clear"
+
+
 def test_without_names_no_person_appears() -> None:
     text = json.dumps(document(names="none"))
     assert not any(secret in text for secret in ("Alice", "Bob", "p7c1e", "p02aa"))
