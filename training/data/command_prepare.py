@@ -13,7 +13,7 @@ from typing import Final
 
 from edge.cli.console import Console
 from edge.cli.progress import Progress
-from edge.errors import EXIT_OK
+from edge.errors import EXIT_OK, UsageError
 from training.data.executors import FORMS
 from training.data.plan import SHARD_MB
 
@@ -67,6 +67,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
     recordings = speech.recordings
     if speech.set_aside:
         console.note(f"{len(speech.set_aside)} files were set aside: earmark data check {args.speech} says which")
+    if not recordings and speech.set_aside:
+        first = speech.set_aside[0]
+        raise UsageError(
+            f"{args.speech} has no file that can be used; {first.path}: {first.reason}",
+            f"earmark data check {args.speech} shows all reasons.",
+        )
     source = augmenter_of(args.speech, recordings, args.augment) if args.views else None
     plan = make_plan(
         recordings, spec, splits=args.split or ["train"], sets=args.set, views=args.views,

@@ -27,7 +27,7 @@ MARK: Final = ".mark.json"
 
 _BLOCK_BYTES: Final = 1 << 16
 _PATIENCE_SECONDS: Final = 60.0
-_AGAIN: Final = (1.0, 3.0, 10.0)
+_AGAIN = (1.0, 3.0, 10.0)
 """Seconds before each further try, where a try brought nothing; as long as bytes come, it goes on."""
 _PARTIAL, _NOT_SATISFIABLE = 206, 416
 _RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
@@ -36,7 +36,7 @@ Advance = Callable[[int], None]
 """Told how many more bytes are there; less than 0 where it begins anew."""
 
 
-def download(url: str, target: Path, size: int, advance: Advance, again: tuple[float, ...] = _AGAIN) -> None:
+def download(url: str, target: Path, size: int, advance: Advance) -> None:
     """Fetch ``url`` to ``target``.
 
     Args:
@@ -44,7 +44,6 @@ def download(url: str, target: Path, size: int, advance: Advance, again: tuple[f
         target: appears when it is whole.
         size: bytes that it must have, 0 where unknown.
         advance: told about progress, first about what was there already.
-        again: pauses before further tries, in seconds.
 
     Raises:
         UsageError: the address is none, or there is nothing under it.
@@ -71,12 +70,12 @@ def download(url: str, target: Path, size: int, advance: Advance, again: tuple[f
         except (http.client.HTTPException, urllib.error.URLError, ssl.SSLError, ConnectionError, TimeoutError) as error:
             problem = str(getattr(error, "reason", error)) or type(error).__name__
         tries = 0 if _length(part) > before else tries + 1
-        if tries > len(again):
+        if tries > len(_AGAIN):
             raise StorageError(
                 f"{urlsplit(url).netloc} does not deliver {target.name} ({problem})",
                 "What is there is kept; the same command goes on from there.",
             )
-        time.sleep(again[max(0, tries - 1)] if again else 0.0)
+        time.sleep(_AGAIN[max(0, tries - 1)])
     part.replace(target)
     _mark_of(part).unlink(missing_ok=True)
 

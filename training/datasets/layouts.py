@@ -25,6 +25,9 @@ LAYOUTS: Final = (*PEOPLE, *ACTED, *WORDS, LIBRIVOX, FOLDERS)
 _DEPTH: Final = 3
 """Folders below the given one in which sets are looked for: ``speech/librispeech/LibriSpeech``, say."""
 
+_MOST: Final = 100
+"""Folders side by side in which sets are looked for; where there are more, they are people."""
+
 
 def layout_named(name: str) -> Layout:
     """The layout of that name. Raises ``UsageError`` that lists all."""
@@ -61,6 +64,6 @@ def _below(folder: Path, depth: int) -> Iterator[tuple[Path, Layout | None]]:
     layout = next((one for one in LAYOUTS if one is not FOLDERS and one.recognise(folder)), None)
     if layout:
         yield folder, layout
-    elif depth:
-        for inner in folders_in(folder):
+    elif depth and len(inside := folders_in(folder)) <= _MOST:
+        for inner in inside:
             yield from _below(inner, depth - 1)

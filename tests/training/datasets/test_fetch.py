@@ -47,8 +47,7 @@ SPEECH = zipped({"wav/03a01Fa.wav": real.clip(1), "wav/16b10Wb.wav": real.clip(2
 @pytest.fixture
 def server(monkeypatch):
     """A server with one archive, and a set in the catalogue that points to it."""
-    monkeypatch.setattr(download, "_AGAIN", ())
-    monkeypatch.setattr(download.download, "__defaults__", ((0.0, 0.0),))
+    monkeypatch.setattr(download, "_AGAIN", (0.0, 0.0))
     with real.serve() as server:
         server.files["speech.zip"] = SPEECH
         offer(monkeypatch, Archive("speech", f"{server.url}/speech.zip", len(SPEECH), checksum(SPEECH)))

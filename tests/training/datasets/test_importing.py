@@ -150,6 +150,12 @@ def test_a_layout_is_prepared_and_checked_without_an_import(tmp_path, capsys):
     assert problems == {("DC/a02.wav", "unreadable"), ("DC/extra.wav", "not labelled")}
 
 
+def test_what_has_to_be_imported_first_says_so(tmp_path, capsys):
+    root = real.librivox(tmp_path / "in")
+    assert data(["prepare", "--speech", str(root), "--cache", str(tmp_path / "cache")]) == 2
+    assert "earmark data import cuts librivox recordings" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "word"),
     [
