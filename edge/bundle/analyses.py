@@ -49,7 +49,7 @@ def analyses(bundle: Bundle, privacy: Privacy) -> Analyses:
     able = tuple(kind for kind in asked if kind in bundle.heads)
     unmet = [
         Unmet(
-            f"privacy.{kind} is on, but neither the bundle {bundle.name} nor a pack on it can tell {kind}",
+            f"{kind} is switched on (privacy.{kind}), but neither the bundle {bundle.name} nor a pack can tell it",
             f"name a pack in models.packs (`earmark doctor --only labels` lists those installed), or set "
             f"privacy.{kind}: false",
         )
@@ -57,8 +57,8 @@ def analyses(bundle: Bundle, privacy: Privacy) -> Analyses:
         if kind not in able
     ]
     if able and not privacy.labels_acknowledged:
-        keys = " and ".join(f"privacy.{kind}" for kind in able)
-        cause = f"{keys} {'is' if len(able) == 1 else 'are'} on and not yet acknowledged, so nothing is estimated"
+        several = f"{able[0]} is" if len(able) == 1 else f"{' and '.join(able)} are"
+        cause = f"{several} switched on and not yet acknowledged, so nothing is estimated"
         unmet.append(Unmet(f"{cause}: {NOTICE}", "if that is understood, set privacy.labels_acknowledged: true"))
         able = ()
     return Analyses(able, tuple(unmet))

@@ -60,12 +60,23 @@ def card(heads: dict[str, Any], trunk: dict[str, Any], **changes: Any) -> dict[s
     } | changes
 
 
-def make_pack(folder: Path, bundle: Path, width: int, heads: dict[str, Any] | None = None, **changes: Any) -> Path:
-    """Write a sealed pack for the encoder of ``bundle``, whose pooled vectors are ``(width,)``, and return it."""
+def make_pack(
+    folder: Path,
+    bundle: Path,
+    width: int,
+    heads: dict[str, Any] | None = None,
+    *,
+    loudness: float = 1.0,
+    **changes: Any,
+) -> Path:
+    """Write a sealed pack for the encoder of ``bundle``, whose pooled vectors are ``(width,)`` and of the size of
+    ``loudness``, and return it; ``changes`` replace keys of its card.
+    """
     heads = {"gender": GENDER, "emotion": EMOTION} if heads is None else heads
     folder.mkdir(parents=True)
     for seed, head in enumerate(heads.values()):
         hidden = 5 if head["file"] == "emotion.npz" else 0
-        np.savez(folder / head["file"], **arrays(width, len(head["labels"]), seed + 1, hidden=hidden, strength=4.0))
+        stored = arrays(width, len(head["labels"]), seed + 1, hidden=hidden, strength=4.0)
+        np.savez(folder / head["file"], **(stored | {"scale": np.float32(loudness) * stored["scale"]}))
     seal(folder, card(heads, read_card(bundle).trunk.to_json(), **changes))
     return folder

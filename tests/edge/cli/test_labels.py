@@ -22,7 +22,7 @@ ADA = ASSETS / "clip-1-ada.ogg"
 
 @pytest.fixture(scope="module")
 def pack(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_pack(tmp_path_factory.mktemp("bundles") / "made-up", bundle, 38)
+    return make_pack(tmp_path_factory.mktemp("bundles") / "made-up", bundle, 38, loudness=30.0)
 
 
 @pytest.fixture
@@ -46,6 +46,7 @@ def test_simulate_tells_with_each_event_how_the_voice_sounds(earmark, switched_o
         for kind, options in OPTIONS.items():
             if event in heard:
                 assert event[kind] in options
+                assert 0 < event[f"{kind}_p"] < 1
             else:
                 assert kind not in event, "audio that allows no statement allows none about this either"
     text = earmark("simulate", ADA).out
@@ -65,7 +66,7 @@ def test_simulate_and_the_library_agree(earmark, switched_on, bundle, pack) -> N
 
 def test_identify_says_why_it_is_unsure(earmark, switched_on, bundle, tmp_path, monkeypatch) -> None:
     wary = {"gender": GENDER | {"unsure_below": 1.0}, "emotion": EMOTION | {"min_snr_db": 60}}
-    folder = make_pack(tmp_path / "wary", bundle, 38, wary, name="wary")
+    folder = make_pack(tmp_path / "wary", bundle, 38, wary, loudness=30.0, name="wary")
     monkeypatch.setenv("EARMARK_MODELS__PACKS", str(folder))
     line = next(one for one in earmark("identify", ADA, "--json").lines if one.get("person"))
     assert (line["gender"], line["gender_reason"]) == ("unsure", "low_probability")
@@ -92,7 +93,7 @@ def test_without_acknowledgement_or_head_it_is_not_told_and_said_why(
     assert "set privacy.labels_acknowledged: true" in done.err
     assert not any("gender" in line for line in done.lines)
     monkeypatch.setenv("EARMARK_MODELS__PACKS", "")
-    assert "nor a pack on it can tell gender" in earmark(command, ADA).err
+    assert "gender is switched on (privacy.gender), but neither" in earmark(command, ADA).err
 
 
 def test_another_bundle_with_the_pack_is_refused_in_one_sentence(earmark, switched_on) -> None:
@@ -123,6 +124,19 @@ def test_doctor_lists_packs_with_licence_and_says_what_is_told(earmark, switched
     monkeypatch.setenv("EARMARK_MODELS__PACKS", "")
     finding = checked(earmark("doctor", "--only", "labels", "--json"))
     assert (finding["status"], finding["sentence"]) == ("ok", "Gender and emotion are switched off.")
+
+
+def test_the_demonstration_shows_it_where_it_is_asked_for(earmark, bundle, pack, tmp_path) -> None:
+    place = ["--bundle", bundle, "--out", tmp_path / "events.jsonl"]
+    without = earmark("demo", "--labels", *place)
+    assert without.code == 2
+    assert "tells neither gender nor emotion" in without.err
+    done = earmark("demo", "--pack", pack, *place)
+    assert " sounds " in done.out.splitlines()[0]
+    *events, _ = (json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines())
+    heard = [event for event in events if event["event_type"] != "rejected"]
+    assert {event["gender"] for event in heard} <= OPTIONS["gender"]
+    assert f"{heard[0]['gender']}, {heard[0]['emotion']}" in done.out
 
 
 def test_doctor_names_a_pack_that_does_not_fit(earmark, switched_on) -> None:

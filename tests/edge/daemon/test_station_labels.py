@@ -31,7 +31,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A device in the kitchen whose broker is away, which listens to a recording with a made-up pack."""
     folder = tmp_path_factory.mktemp("labels")
     bundle = voice_bundle.make(folder / "voices")
-    pack = make_pack(folder / "made-up", bundle, 38)
+    pack = make_pack(folder / "made-up", bundle, 38, loudness=30.0)
     return Settings(
         node=Node(name="kitchen"),
         audio=Audio(source=str(ASSETS / "clip-1-ada.ogg")),
@@ -95,9 +95,9 @@ def test_switched_off_again_the_entities_go(told, tmp_path) -> None:
     ("change", "words"),
     [
         ({"privacy": replace(BOTH, labels_acknowledged=False)},
-         ["privacy.gender and privacy.emotion are on and not yet acknowledged", "privacy.labels_acknowledged: true"]),
+         ["gender and emotion are switched on and not yet acknowledged", "privacy.labels_acknowledged: true"]),
         ({"models": "bare"},
-         ["privacy.gender is on, but neither the bundle voices nor a pack", "privacy.emotion is on"]),
+         ["gender is switched on (privacy.gender), but neither the bundle voices nor a pack", "(privacy.emotion)"]),
         ({"privacy": Privacy()}, []),
     ],
 )  # fmt: skip
