@@ -79,9 +79,9 @@ def _pooled(front_end: FrontEnd, samples: Float32) -> Float32:
     """Mean and deviation of the coefficients in each of the edge's windows, float32 (windows, 2 * coefficients)."""
     seen: list[Float32] = []
 
-    def keep(window: Float32) -> Float32:
+    def keep(window: Float32) -> tuple[Float32, ...]:
         seen.append(np.concatenate([window.mean(axis=0), window.std(axis=0, ddof=1)]))
-        return window
+        return (window,)
 
     width = 2 * front_end.spec.coefficients
     nothing = Head(np.eye(width, dtype=np.float32), np.zeros(width, np.float32), None, 0.0)

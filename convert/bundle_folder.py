@@ -20,9 +20,7 @@ import numpy.typing as npt
 
 from edge.bundle import seal
 from edge.errors import UsageError
-
-
-Float32 = npt.NDArray[np.float32]
+from edge.records import Float32
 
 
 def npz(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
@@ -40,11 +38,14 @@ def halved(arrays: Mapping[str, Float32]) -> dict[str, npt.NDArray[Any]]:
     A share of 0.0005 of a weight is less than an int8 step of the frame features by far. Raises ``UsageError`` for
     values that float16 does not hold.
     """
-    kept = {name: value.astype(np.float16) if value.ndim > 1 else value for name, value in arrays.items()}
-    for name, value in kept.items():
-        if not np.isfinite(value).all():
-            raise UsageError(f"The array {name} has values of 65,504 or more", "Scale the features in front of it.")
-    return kept
+    return {name: half(value) if value.ndim > 1 else value for name, value in arrays.items()}
+
+
+def half(value: Float32) -> npt.NDArray[np.float16]:
+    """One of them. Raises ``UsageError``."""
+    if np.abs(value).max(initial=0.0) > np.finfo(np.float16).max:
+        raise UsageError("A matrix of the bundle has values of 65,504 or more", "Scale the features in front of it.")
+    return value.astype(np.float16)
 
 
 def npy(value: npt.NDArray[Any]) -> bytes:

@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from convert import cohort, eer, parity, speech_head
-from convert.bundle_folder import halved, npy, npz, require_room, write_bundle
+from convert.bundle_folder import half, halved, npy, npz, require_room, write_bundle
 from convert.clips import load, read_clips
 from convert.compact import compact
 from convert.encoder import int8_encoder
@@ -173,7 +173,7 @@ def convert_trunk(  # noqa: PLR0917 - what is converted, with what, and how
         light = compact(dynamic_tflite(graph))
     fitted = scaled_head(head, factors)
     # What is measured is what the bundle keeps.
-    kernel = halved({"kernel": fitted.kernel})["kernel"].astype(np.float32)
+    kernel = half(fitted.kernel).astype(np.float32)
     return Trunk(model, small, kernel, fitted.bias, light)
 
 
@@ -236,7 +236,11 @@ def build(recipe: Recipe, sources: Sources, out: Path, say: Say, wishes: Wishes 
         "speech_kernel": heard.kernel,
         "speech_bias": np.array(heard.bias, np.float32),
     }
-    files = {ENCODER_FILE: trunk.int8_model, HEAD_FILE: npz(halved(arrays)), COHORT_FILE: npy(halved({"cohort": others})["cohort"])}
+    files = {
+        ENCODER_FILE: trunk.int8_model,
+        HEAD_FILE: npz(halved(arrays)),
+        COHORT_FILE: npy(half(others)),
+    }
     write_bundle(out, _card(recipe, sources.beside, len(others), trunk), files)
     return {
         "recipe": recipe.to_json(),

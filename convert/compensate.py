@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from convert import cohort
-from convert.bundle_folder import halved, npy, npz, write_bundle
+from convert.bundle_folder import half, halved, npy, npz, write_bundle
 from convert.encoder import int8_encoder
 from edge.bundle.card import encoder_hash
 from edge.bundle.files import load_npz, read_bundle
@@ -87,7 +87,7 @@ def compensate(
     rows = cohort.cohort(changed, speech, recordings, progress)
     files = {name: data for name, data in contents.items() if name != "card.json"}
     files[card.head_file] = npz(head)
-    files[str(card.raw["cohort"]["file"])] = npy(halved({"cohort": rows})["cohort"])
+    files[str(card.raw["cohort"]["file"])] = npy(half(rows))
     raw = {name: value for name, value in card.raw.items() if name not in {"files", "space"}}
     raw |= {"compensation": made, "calibration": {}, "figures": {}} | ({"space": space} if space else {})
     write_bundle(folder, raw, files)

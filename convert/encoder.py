@@ -55,10 +55,10 @@ class Encoder:
             labels={},
         )
 
-    def _frames(self, window: Float32) -> Float32:
+    def _frames(self, window: Float32) -> tuple[Float32, ...]:
         frames = self._trunk(window)
         self._pooled.append(pool(frames))
-        return frames
+        return (frames,)
 
     def analyse(self, samples: Float32) -> Embedding:
         """The embedding of an utterance, float32 mono 16 kHz, half a second or more, as a bundle gives it."""

@@ -40,9 +40,9 @@ class Student:
         self.megabytes = 4e-6 * sum(int(np.prod(variable.shape)) for variable in network.weights)
         dimensions = int(network.outputs[0].shape[-1])
 
-        def twice(window: Float32) -> Float32:
+        def twice(window: Float32) -> tuple[Float32, ...]:
             embedding = np.asarray(network(window[np.newaxis, ..., np.newaxis], training=False), np.float32)
-            return np.repeat(embedding, 2, axis=0)
+            return (np.repeat(embedding, 2, axis=0),)
 
         # The network pools by itself: of two equal frames the mean is the embedding, and the deviation counts nothing.
         same = np.concatenate([np.eye(dimensions), np.zeros((dimensions, dimensions))]).astype(np.float32)

@@ -41,13 +41,14 @@ class Timings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Machinery:
-    """What a stream needs of a bundle. ``frames_of``: float32 (window_frames, coefficients), normalised -> float32
-    (frames, channels). ``fixed``: whether it takes exactly ``window_frames`` frames.
+    """What a stream needs of a bundle. ``frames_of``: float32 (window_frames, coefficients), normalised -> one or more
+    outputs float32 (frames, channels): the first makes embeddings, the last is what label heads look at. ``fixed``:
+    whether it takes exactly ``window_frames`` frames.
     """
 
     encoder: str
     front_end: FrontEnd
-    frames_of: Callable[[Float32], Float32]
+    frames_of: Callable[[Float32], tuple[Float32, ...]]
     fixed: bool
     window_frames: int
     head: Head
@@ -57,8 +58,8 @@ class Machinery:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Statistics:
-    """What label heads look at. ``pooled``: float32 ``(k, 2 * channels)``, mean and deviation of each window's frame
-    features. ``weights``: float32 ``(k,)``, frames that no earlier window covered, times the probability that they are
+    """What label heads look at. ``pooled``: float32 ``(k, 2 * channels)``, mean and deviation of each window's last
+    output. ``weights``: float32 ``(k,)``, frames that no earlier window covered, times the probability that they are
     speech (1 where the bundle has no speech head).
     """
 
@@ -82,6 +83,7 @@ class EmbeddingStream:
         self._last_window: Float32 | None = None
         self._samples = 0
         self._pooled: list[Float32] = []
+        self._for_labels: list[Float32] = []
         self._weights: list[float] = []
         self._speech: list[float] = []
         self._finished = False
@@ -133,7 +135,7 @@ class EmbeddingStream:
     def statistics(self) -> Statistics:
         """After ``finish``: what label heads look at."""
         spoken = np.asarray(self._speech or [1.0] * len(self._weights), np.float32)
-        return Statistics(np.stack(self._pooled), np.asarray(self._weights, np.float32) * spoken)
+        return Statistics(np.stack(self._for_labels), np.asarray(self._weights, np.float32) * spoken)
 
     def probabilities(self, kind: LabelKind) -> dict[str, float] | None:
         """After ``finish``: label -> probability by the head ``kind``, or None where the bundle has no such head."""
@@ -186,7 +188,10 @@ class EmbeddingStream:
     def _embed(self, window: Float32, new_frames: int) -> None:
         started = time.thread_time()
         ready = normalise(self._machinery.front_end.spec, window)
-        self._pooled.append(pool(self._machinery.frames_of(ready)))
+        outputs = self._machinery.frames_of(ready)
+        pooled = pool(outputs[0])
+        self._pooled.append(pooled)
+        self._for_labels.append(pooled if len(outputs) == 1 else pool(outputs[-1]))
         self._weights.append(float(new_frames))
         self._timings.encoder_ms += 1000 * (time.thread_time() - started)
 

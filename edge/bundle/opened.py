@@ -96,8 +96,8 @@ class Bundle:
             network = Network(contents[card.encoder_file], threads=threads, reference=reference, prefer=prefer)
         self.network = network
         self.runtime = network.runtime if network is not None else "numpy (no network)"
-        channels = _channels(card, network)
-        self._width = 2 * channels
+        channels, label_channels = _channels(card, network)
+        self._width = 2 * label_channels
         self.cohort = _cohort(card, contents)
         self._machinery = Machinery(
             encoder=card.encoder,
@@ -108,7 +108,7 @@ class Bundle:
             window_frames=card.window_frames,
             head=Head.from_arrays(load_npz(contents[card.head_file], card.head_file), channels, card.dim),
             labels={
-                kind: Labels.from_arrays(load_npz(contents[head.file], head.file), head, 2 * channels)
+                kind: Labels.from_arrays(load_npz(contents[head.file], head.file), head, self._width)
                 for kind, head in card.labels.items()
             },
         )
@@ -200,31 +200,31 @@ class Bundle:
 
 
 class _Frames:
-    """The network as a function from one window to frame features float32 (frames, channels)."""
+    """The network as a function from one window to its outputs, each float32 (frames, channels)."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
 
-    def __call__(self, window: Float32) -> Float32:
-        result = self._network(window)
-        return result.reshape(result.shape[-2:])
+    def __call__(self, window: Float32) -> tuple[Float32, ...]:
+        return tuple(one.reshape(-1, one.shape[-1]) for one in self._network.all_outputs(window))
 
 
-def _identity(window: Float32) -> Float32:
-    return window
+def _identity(window: Float32) -> tuple[Float32, ...]:
+    return (window,)
 
 
-def _channels(card: Card, network: Network | None) -> int:
-    """Channels of the frame features, with the network's shapes checked against the card."""
+def _channels(card: Card, network: Network | None) -> tuple[int, int]:
+    """Channels of the first output, for embeddings, and of the last, for labels; all shapes checked with the card."""
     if network is None:
-        return card.spec.coefficients
+        return card.spec.coefficients, card.spec.coefficients
     wanted = (card.window_frames, card.spec.coefficients)
     if tuple(size for size in network.input_shape if size != 1) != tuple(size for size in wanted if size != 1):
         raise BundleError(f"its network takes {network.input_shape}, and the card says windows of {wanted}", _AGAIN)
-    shape = network.output_shape
-    if len(shape) < 2 or shape[-2] < 2 or any(size != 1 for size in shape[:-2]):
-        raise BundleError(f"its network gives {shape}, and (1, frames, channels) is needed", _AGAIN)
-    return shape[-1]
+    for shape in (output.shape for output in network.outputs):
+        frames = [size for size in shape[:-1] if size != 1]
+        if len(shape) < 2 or len(frames) != 1:
+            raise BundleError(f"its network gives {shape}, and (1, frames, channels) is needed", _AGAIN)
+    return network.outputs[0].shape[-1], network.outputs[-1].shape[-1]
 
 
 def _cohort(card: Card, contents: Mapping[str, bytes]) -> Float32:

@@ -6,6 +6,7 @@ Takes: a folder. Gives: the ``tiny_*.tflite`` files below in it, each under 20 k
 Must hold: one shows each thing that the edge must cope with.
 
     tiny_encoder.int8.tflite   the shape of a real encoder: (1, 300, 80, 1) -> (1, 150, 12), padded, strided, ReLU6
+    tiny_two.int8.tflite       the same file, with what its first convolution says as a second output (1, 150, 12)
     tiny_dense.int8.tflite     a dense network (1, 16) -> (1, 4), softmax output
     tiny_sqrt.int8.tflite      SQRT version 2: runs in LiteRT, not in tflite-runtime 2.14
     tiny_dense.floatio.tflite  tiny_dense with the interpreter's own QUANTIZE and DEQUANTIZE at its ends
@@ -59,6 +60,19 @@ def convert(tf, model, inside="int8", ends="int8"):
         return converter.convert()
 
 
+def with_first_layer(model):
+    import flatbuffers
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    content = flatbuffer_utils.convert_bytearray_to_object(bytearray(model))
+    graph = content.subgraphs[0]
+    graph.outputs = [*graph.outputs, next(one.outputs[0] for one in graph.operators if len(one.inputs) == 3)]
+    content.signatureDefs = None
+    builder = flatbuffers.Builder(len(model))
+    builder.Finish(content.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
 def main(folder: Path) -> None:
     import tensorflow as tf
 
@@ -66,6 +80,8 @@ def main(folder: Path) -> None:
     for name, build in (("encoder", encoder), ("dense", dense), ("sqrt", root)):
         keras.utils.set_random_seed(7)
         (folder / f"tiny_{name}.int8.tflite").write_bytes(convert(tf, build(keras)))
+    first = (folder / "tiny_encoder.int8.tflite").read_bytes()
+    (folder / "tiny_two.int8.tflite").write_bytes(with_first_layer(first))
     for name, inside in (("dense.floatio", "int8"), ("float", "float32")):
         keras.utils.set_random_seed(7)
         (folder / f"tiny_{name}.tflite").write_bytes(convert(tf, dense(keras), inside, "float32"))

@@ -104,8 +104,8 @@ def _campp(path: str) -> Teacher:
         from training.teachers.campp import campp_head, campp_trunk
     trunk, head = campp_trunk(weights, WINDOW_FRAMES), campp_head(weights)
 
-    def frames_of(window: Float32) -> Float32:
-        return np.asarray(trunk.predict_on_batch(window[np.newaxis, :, :, np.newaxis])[0], np.float32)
+    def frames_of(window: Float32) -> tuple[Float32, ...]:
+        return (np.asarray(trunk.predict_on_batch(window[np.newaxis, :, :, np.newaxis])[0], np.float32),)
 
     machinery = Machinery(
         encoder="campp",

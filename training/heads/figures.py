@@ -1,0 +1,115 @@
+"""What a label head tells, in figures.
+
+Takes the truth and probabilities of utterances. Gives accuracy, unweighted average recall, macro-F1, confusions,
+expected calibration error, the temperature that calibrates, and the probability below which nothing is told. Must hold:
+a class that nobody has counts nowhere; intervals are over speakers, not utterances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+Float64 = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+
+_BINS: Final = 10
+_DRAWS: Final = 1000
+_TEMPERATURES: Final = np.geomspace(0.2, 8.0, 120)
+
+
+def softmax(logits: Float64) -> Float64:
+    """Probabilities (n, classes)."""
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True), np.float64)
+
+
+def confusion(truth: Labels, told: Labels, classes: int) -> npt.NDArray[np.int64]:
+    """(truth, told) -> how many."""
+    return np.bincount(truth * classes + told, minlength=classes * classes).reshape(classes, classes)
+
+
+def recalls(table: npt.NDArray[np.int64]) -> Float64:
+    """Of each class the share that is told right; NaN for one that nobody has."""
+    of = table.sum(axis=1)
+    return np.divide(np.diag(table), of, out=np.full(len(table), np.nan), where=of > 0)
+
+
+def uar(table: npt.NDArray[np.int64]) -> float:
+    """Unweighted average recall."""
+    return float(np.nanmean(recalls(table)))
+
+
+def macro_f1(table: npt.NDArray[np.int64]) -> float:
+    """Mean over the classes that occur of 2 TP / (2 TP + FP + FN)."""
+    hit, either = np.diag(table), table.sum(axis=0) + table.sum(axis=1)
+    there = table.sum(axis=1) > 0
+    return float((2 * hit[there] / either[there]).mean())
+
+
+def calibration_error(p: Float64, truth: Labels) -> float:
+    """Expected calibration error of the likeliest class, ten bins of equal width (C. Guo et al., ICML 2017)."""
+    sure, right = p.max(axis=1), p.argmax(axis=1) == truth
+    bins = np.minimum((sure * _BINS).astype(int), _BINS - 1)
+    count = np.bincount(bins, minlength=_BINS)
+    gaps = np.abs(np.bincount(bins, sure - right, _BINS))
+    return float(gaps.sum() / max(1, count.sum()))
+
+
+def temperature(logits: Float64, truth: Labels, weights: Float64 | None = None) -> float:
+    """What the logits must be divided by for the least cross-entropy. ``weights``: of the utterances."""
+
+    def loss(t: float) -> float:
+        chosen = np.log(softmax(logits / t)[np.arange(len(truth)), truth] + 1e-12)
+        return -float(np.average(chosen, weights=weights))
+
+    return float(min(_TEMPERATURES, key=loss))
+
+
+def unsure_below(p: Float64, share: float, least: float) -> float:
+    """The probability under which a ``share`` of the utterances lies, but not under ``least``'s nearest: the lower of
+    both, so that no more than ``share`` are left untold and nothing is held back that is surer than ``least``.
+    """
+    return float(min(np.quantile(p.max(axis=1), share), least))
+
+
+def interval(truth: Labels, told: Labels, speakers: Sequence[str], classes: int, seed: int = 1) -> tuple[float, float]:
+    """95 % interval of the unweighted average recall, by drawing speakers with replacement."""
+    names, owner = np.unique(np.asarray(speakers), return_inverse=True)
+    tables = np.zeros((len(names), classes, classes), np.int64)
+    np.add.at(tables, (owner, truth, told), 1)
+    rng = np.random.default_rng(seed)
+    drawn = [uar(tables[rng.integers(len(names), size=len(names))].sum(axis=0)) for _ in range(_DRAWS)]
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def summary(
+    p: Float64, truth: Labels, speakers: Sequence[str], labels: Sequence[str], below: float = 0.0
+) -> dict[str, Any]:
+    """All of it for a report; shares of utterances. ``below``: probability under which nothing is told; the other
+    figures are of the likeliest label all the same.
+    """
+    told, classes = p.argmax(axis=1), len(labels)
+    table = confusion(truth, told, classes)
+    low, high = interval(truth, told, speakers, classes)
+    return {
+        "utterances": len(truth),
+        "speakers": len(set(speakers)),
+        "accuracy": round(float(np.mean(told == truth)), 4),
+        "uar": round(uar(table), 4),
+        "uar_low": round(low, 4),
+        "uar_high": round(high, 4),
+        "macro_f1": round(macro_f1(table), 4),
+        "recall": {
+            label: round(float(value), 4)
+            for label, value in zip(labels, recalls(table), strict=True)
+            if np.isfinite(value)
+        },
+        "ece": round(calibration_error(p, truth), 4),
+        "unsure": round(float(np.mean(p.max(axis=1) < below)), 4),
+        "confusion": table.tolist(),
+    }
