@@ -27,8 +27,8 @@ COLUMNS: Final = (
 class Recording:
     """One file of a corpus.
 
-    ``path``: relative to the corpus folder. ``split``: ``train``, ``dev``, ``test``, ``noise`` or ``rir``. ``set``: the corpus it
-    comes from. ``speaker``: "" where unknown. ``gender``: ``f``, ``m`` or "" where the source gives none.
+    ``path``: relative to the corpus folder. ``split``: ``train``, ``dev``, ``test``, ``noise`` or ``rir``. ``set``: the
+    corpus it comes from. ``speaker``: "" where unknown. ``gender``: ``f``, ``m`` or "" where the source gives none.
     ``seconds``: length of the file.
     """
 

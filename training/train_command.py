@@ -79,6 +79,16 @@ def _classify(raw: dict[str, Any], args: argparse.Namespace, say: Say) -> dict[s
     return run(ClassifyRecipe.from_json(raw), args.speech, args.out, cache=cache, convert=convert, say=say)
 
 
+def _head(raw: dict[str, Any], args: argparse.Namespace, say: Say) -> dict[str, Any]:
+    from training.heads.recipe import HeadRecipe
+    from training.heads.run import make_heads
+
+    recipe = HeadRecipe.from_json(raw)
+    if args.speech is None:
+        raise UsageError("A label head learns from recordings", "Name a folder with a manifest.tsv: --speech.")
+    return make_heads(recipe, args.bundle or ["accurate"], args.speech, args.out, say)
+
+
 def _prepared(args: argparse.Namespace) -> list[Path]:
     if not args.cache:
         raise UsageError("This recipe learns from prepared features", "Name what `earmark data prepare` made: --cache.")
@@ -99,6 +109,7 @@ KINDS: Final[dict[str, Callable[[dict[str, Any], argparse.Namespace, Say], dict[
     "distil": _distil,
     "quantise": _quantise,
     "classify": _classify,
+    "head": _head,
 }
 """What a recipe's ``kind`` stands for."""
 
@@ -151,6 +162,10 @@ def train(argv: Sequence[str] | None = None) -> int:
 
 
 def _told(out: Path, report: dict[str, Any]) -> str:
+    if "pack" in report:
+        from training.heads.told import text as heads_text
+
+        return f"{heads_text(report['figures'])}\n{report['pack']}"
     if "rows" in report:
         from training.classify.table import text
 
@@ -197,6 +212,12 @@ def _parser() -> argparse.ArgumentParser:
         help="prepared features; may be repeated; of a label model: where its features are kept (OUT/features)",
     )
     add("--speech", type=Path, metavar="DIR", help="recordings with a manifest.tsv that a label model learns from")
+    add(
+        "--bundle",
+        action="append",
+        metavar="NAME",
+        help="bundle that a label head stands on (accurate); may be repeated",
+    )
     add("--teacher", type=Path, metavar="FILE", help="checkpoint of the teacher, .pt or .npz")
     add("--checkpoint", type=Path, metavar="FILE", help="network that a recipe of the kind quantise begins with")
     add("--out", type=Path, required=True, metavar="DIR", help="where everything goes; an interrupted run goes on")

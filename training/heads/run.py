@@ -1,0 +1,169 @@
+"""``earmark train`` with a recipe of the kind ``head``: hears, measures, learns, and writes a pack.
+
+Takes a ``HeadRecipe``, bundles and a folder of speech. Gives a pack in ``out/pack`` with a head for every bundle, and a
+report. Must hold: every figure comes from the int8 file through the device's code, and from people whom the head of
+that figure did not learn from; temperature and the limit of ``unsure`` are learnt on people left out, too, and judged
+on others.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.bundle import open_bundle, seal
+from edge.errors import UsageError
+from training.augment.materials import load_materials
+from training.corpus import Recording, read_manifest
+from training.heads.figures import softmax as shares_of
+from training.heads.figures import summary, temperature, unsure_below
+from training.heads.heard import Heard, Hearing
+from training.heads.learn import Told, learn, tell, truth
+from training.heads.recipe import HeadRecipe
+from training.heads.regression import Linear
+from training.heads.told import text
+
+Say = Callable[[str], None]
+
+
+def make_heads(recipe: HeadRecipe, bundles: Sequence[str], speech: Path, out: Path, say: Say) -> dict[str, Any]:
+    """Make the pack. Raises ``UsageError`` where the speech has nothing to learn from, ``BundleError`` for a bundle."""
+    rows = read_manifest(speech)
+    chosen = _chosen(recipe, rows)
+    materials = load_materials(speech, rows)
+    trunks: list[dict[str, Any]] = []
+    files: dict[str, dict[str, Any]] = {}
+    figures: dict[str, list[dict[str, Any]]] = {}
+    left: list[str] = []
+    for name in bundles:
+        bundle = open_bundle(name)
+        say(f"bundle {bundle.name}")
+        hearing = Hearing(bundle, speech, out / "heard", materials, recipe.seconds)
+        heard, missed = _heard(recipe, chosen, hearing, say)
+        left = left or missed
+        measured, told = _measured(recipe, heard, say)
+        say("  learning from everybody")
+        head = learn(recipe, [one for one in heard if one.row.set in recipe.sets and one.copy in _learnt(recipe)])
+        warmth, below = _doubt(recipe, told)
+        file = f"{recipe.label}-{bundle.name}.npz"
+        files[file] = _arrays(head, warmth)
+        figures[bundle.name] = measured
+        trunks.append(bundle.trunk.to_json() | {"heads": {recipe.label: _card_of(recipe, file, below)}})
+        say(text({bundle.name: measured}))
+    _write(out / "pack", dict(recipe.card) | {"trunks": trunks, "figures": figures}, files)
+    return {"recipe": recipe.to_json(), "figures": figures, "set_aside": left, "pack": str(out / "pack")}
+
+
+def _learnt(recipe: HeadRecipe) -> tuple[str, ...]:
+    return ("", *recipe.learnt_copies)
+
+
+def _chosen(recipe: HeadRecipe, rows: Sequence[Recording]) -> list[Recording]:
+    sets = {
+        *recipe.sets,
+        *(one.test for one in recipe.measures),
+        *(name for one in recipe.measures for name in one.learn),
+    }
+    found = [
+        row
+        for row in rows
+        if row.set in sets
+        and row.speaker
+        and (row.gender if recipe.label == "gender" else row.emotion) in recipe.classes
+    ]
+    if missing := sorted(sets - {row.set for row in found}):
+        raise UsageError(
+            f"The speech has nothing of the set {missing[0]} with a label for {recipe.label}",
+            "Name another folder with --speech, or take the set out of the recipe.",
+        )
+    return found
+
+
+def _heard(recipe: HeadRecipe, rows: Sequence[Recording], hearing: Hearing, say: Say) -> tuple[list[Heard], list[str]]:
+    heard: list[Heard] = []
+    left: list[str] = []
+    measured = {(one.test, one.copy) for one in recipe.measures}
+    for copy, change in {"": None, **recipe.copies}.items():
+        wanted = [row for row in rows if copy in _learnt(recipe) or (row.set, copy) in measured]
+
+        def progress(done: int, of: int, copy: str = copy) -> None:
+            if done % 250 == 0 or done == of:
+                say(f"  heard {done}/{of} {copy or 'recordings'}")
+
+        found, missed = hearing.hear(wanted, copy, change, recipe.seed, progress)
+        heard += found
+        left += missed
+    for line in left:
+        say(f"  left out: {line}")
+    return heard, left
+
+
+def _measured(recipe: HeadRecipe, heard: Sequence[Heard], say: Say) -> tuple[list[dict[str, Any]], list[Told]]:
+    rows, kept = [], []
+    for measure in recipe.measures:
+        told = tell(recipe, measure, heard, lambda done, of: None)
+        kept.append(told)
+        say(f"  told {measure.test} {measure.copy}".rstrip())
+    for measure, told in zip(recipe.measures, kept, strict=True):
+        # Doubt is learnt on the other measures' people where there are any, else on this one's.
+        others = [one for other, one in zip(recipe.measures, kept, strict=True) if other.test != measure.test]
+        warmth, below = _doubt(recipe, others or [told])
+        classes = truth(recipe, told.heard)
+        p = shares_of(told.logits / warmth)
+        rows.append(
+            {
+                "test": measure.test,
+                "copy": measure.copy,
+                "left_out": measure.protocol,
+                "learnt_from": list(measure.learn or recipe.sets),
+            }
+            | summary(p, classes, [one.person for one in told.heard], recipe.columns, below)
+        )
+    return rows, kept
+
+
+def _doubt(recipe: HeadRecipe, told: Sequence[Told]) -> tuple[float, float]:
+    """Temperature and the limit of ``unsure``; each measure weighs the same."""
+    classes = np.concatenate([truth(recipe, one.heard) for one in told])
+    weights = np.concatenate([np.full(len(one.heard), 1.0 / len(one.heard)) for one in told])
+    every = np.concatenate([one.logits for one in told])
+    warmth = temperature(every, classes, weights)
+    return warmth, unsure_below(shares_of(every / warmth), recipe.unsure_share, recipe.sure)
+
+
+def _arrays(head: Linear, warmth: float) -> dict[str, Any]:
+    return {
+        "centre": head.centre,
+        "scale": head.scale,
+        "kernel": head.kernel,
+        "bias": head.bias,
+        "temperature": np.array(warmth, np.float32),
+    }
+
+
+def _card_of(recipe: HeadRecipe, file: str, below: float) -> dict[str, Any]:
+    card: dict[str, Any] = {"file": file, "labels": list(recipe.columns), "unsure_below": round(below, 3)}
+    if recipe.publish:
+        card["publish"] = {label: list(parts) for label, parts in recipe.publish.items()}
+    if recipe.min_speech_seconds:
+        card["min_speech_seconds"] = recipe.min_speech_seconds
+    return card
+
+
+def _write(folder: Path, card: dict[str, Any], files: dict[str, dict[str, Any]]) -> None:
+    """The pack, whole or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as place:
+        fresh = Path(place) / "pack"
+        fresh.mkdir(mode=0o755)
+        for name, arrays in files.items():
+            np.savez(fresh / name, **arrays)
+        seal(fresh, card)
+        if folder.exists():
+            shutil.rmtree(folder)
+        fresh.rename(folder)
