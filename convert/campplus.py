@@ -35,6 +35,7 @@ from convert.qat.file import Tuned, read_tuned, tensors_digest
 from convert.quantise import quantise
 from convert.ranges import activation_ranges, best_range, extremes
 from convert.recipe import Recipe
+from convert.taps import with_middle
 from convert.variants import Converted, Variant
 from convert.windows import WINDOW_FRAMES, window
 from training.corpus import read_manifest
@@ -163,10 +164,11 @@ def convert_trunk(  # noqa: PLR0917 - what is converted, with what, and how
     say("writing the float file")
     model = float_tflite(graph)
     if tuned is None:
-        small = compact(quantised(model, windows, recipe, say))
+        small = quantised(model, windows, recipe, say)
     else:
         say("quantising the fine-tuned network")
         small = tuned.int8_model()
+    small = compact(with_middle(small))
     light = None
     if dynamic:
         say("writing the dynamic-range file")
