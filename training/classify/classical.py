@@ -94,7 +94,7 @@ def _size(network: str, model: Any) -> int:
         return sum(int(tree.tree_.node_count) for tree in model.estimators_)
     if network == "knn":
         return int(model._fit_X.size)
-    return len(model.get_booster().trees_to_dataframe())
+    return sum(tree.count("\n") for tree in model.get_booster().get_dump())
 
 
 def importances(one: Classical) -> npt.NDArray[np.float64]:

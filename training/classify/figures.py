@@ -78,10 +78,13 @@ def figures(truth: Labels, told: Labels, speakers: Sequence[str], classes: int, 
 
 
 def write_confusion(folder: Path, stem: str, matrix: Matrix, labels: Sequence[str], title: str) -> None:
-    """``STEM.json`` and ``STEM.png`` in ``folder``."""
+    """``STEM.json`` and ``STEM.png`` in ``folder``; drawn only where something has changed."""
     values: dict[str, Any] = {"labels": list(labels), "rows_are_the_truth": matrix.tolist()}
-    (folder / f"{stem}.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    (folder / f"{stem}.png").write_bytes(confusion_picture(matrix, labels, title))
+    told, (numbers, drawn) = json.dumps(values, indent=1) + "\n", (folder / f"{stem}.{end}" for end in ("json", "png"))
+    if drawn.exists() and numbers.exists() and numbers.read_text(encoding="utf-8") == told:
+        return
+    drawn.write_bytes(confusion_picture(matrix, labels, title))
+    numbers.write_text(told, encoding="utf-8")
 
 
 def confusion_picture(matrix: Matrix, labels: Sequence[str], title: str) -> bytes:
