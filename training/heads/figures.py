@@ -70,10 +70,10 @@ def temperature(logits: Float64, truth: Labels, weights: Float64 | None = None) 
 
 
 def unsure_below(p: Float64, share: float, least: float) -> float:
-    """The probability under which a ``share`` of the utterances lies, but not under ``least``'s nearest: the lower of
-    both, so that no more than ``share`` are left untold and nothing is held back that is surer than ``least``.
+    """The probability below which nothing is told: no more than ``share`` of the utterances lie below it, and it is
+    never above ``least``.
     """
-    return float(min(np.quantile(p.max(axis=1), share), least))
+    return float(min(np.quantile(p.max(axis=1), share, method="lower"), least))
 
 
 def interval(truth: Labels, told: Labels, speakers: Sequence[str], classes: int, seed: int = 1) -> tuple[float, float]:

@@ -1,0 +1,167 @@
+"""A label head from a folder of voices to a pack that a bundle takes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+import soundfile
+
+import edge
+from edge.errors import UsageError
+from tests.convert.tiny import voice
+from tests.edge import small_bundles
+from training.corpus import COLUMNS, Recording
+from training.heads.heard import Heard, trimmed, windows
+from training.heads.learn import learn, logits, tell
+from training.heads.recipe import HeadRecipe, Measure
+from training.train_command import recipe_path, train
+
+pytestmark = pytest.mark.training
+
+QUIET = {"place_kept": 0.0, "room": 0.0, "noise": 0.0, "babble": 0.0, "coloured": 1.0, "codec": 0.0, "band_limit": 0.0}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Two sets of low and high voices, a file that is no audio, a bundle and a recipe."""
+    folder = tmp_path_factory.mktemp("heads")
+    rows = ["\t".join(COLUMNS)]
+    for number in range(12):
+        name, low = ("one", "two")[number % 2], number % 4 < 2
+        samples = np.concatenate([np.zeros(16_000), voice(number, 0.9, (95 if low else 210) + 3 * number)])
+        path = f"{name}/{number}.wav"
+        (folder / name).mkdir(exist_ok=True)
+        soundfile.write(folder / path, samples, 16_000, subtype="PCM_16")
+        fields = (path, "train", name, f"s{number // 2}", "m" if low else "f", "", "en", "1.9", "CC0-1.0", "made up")
+        rows.append("\t".join(fields))
+    (folder / "one" / "bad.wav").write_bytes(b"nothing")
+    rows.append("one/bad.wav\ttrain\tone\ts99\tf\t\ten\t1\tCC0-1.0\tmade up")
+    (folder / "manifest.tsv").write_text("\n".join(rows) + "\n")
+    small_bundles.make(folder / "small")
+    shipped = json.loads(recipe_path("gender").read_text())
+    changes = {
+        "sets": ["one", "two"],
+        "copies": {"hiss": QUIET},
+        "learnt_copies": ["hiss"],
+        "measures": [
+            {"test": "one", "protocol": "sets"},
+            {"test": "two", "protocol": "speaker", "copy": "hiss"},
+        ],
+    }
+    (folder / "recipe.json").write_text(json.dumps(shipped | changes))
+    return folder
+
+
+def run(place, out, *more):
+    files = ("--bundle", str(place / "small"), "--speech", str(place), "--out", str(out))
+    return train([str(place / "recipe.json"), *files, *more])
+
+
+def test_a_head_is_learnt_measured_and_put_on_its_bundle(place, tmp_path, capsys):
+    assert run(place, tmp_path, "--json") == 0
+    told = capsys.readouterr()
+    report = json.loads(told.out)
+    rows = report["figures"]["small"]
+    assert [(row["test"], row["copy"], row["left_out"], row["utterances"]) for row in rows] == [
+        ("one", "", "sets", 6),
+        ("two", "hiss", "speaker", 6),
+    ]
+    assert all(0 <= row["uar"] <= 1 for row in rows)
+    assert any("bad.wav" in line for line in report["set_aside"])
+    assert HeadRecipe.from_json(report["recipe"]).columns == ("female", "male")
+    bundle = edge.open_bundle(place / "small", packs=[tmp_path / "pack"])
+    answer = bundle.gender(voice(3, 1.0, 120.0))
+    assert set(answer) == {"female", "male"}
+    assert sum(answer.values()) == pytest.approx(1)
+    assert json.loads((tmp_path / "pack" / "card.json").read_text())["figures"]["small"] == rows
+    assert run(place, tmp_path, "--quiet") == 0
+    assert "one" in capsys.readouterr().out
+
+
+def test_without_speech_or_labels_there_is_one_sentence(place, tmp_path, capsys):
+    assert train([str(place / "recipe.json"), "--out", str(tmp_path)]) == 2
+    assert "--speech" in capsys.readouterr().err
+    wrong = json.loads((place / "recipe.json").read_text()) | {"sets": ["three"]}
+    (tmp_path / "wrong.json").write_text(json.dumps(wrong))
+    assert train([str(tmp_path / "wrong.json"), "--speech", str(place), "--out", str(tmp_path)]) == 2
+    assert "nothing of the set three" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"label": "age"}, "no label 'age'"),
+        ({"learnt_copies": ["echo"]}, "no copy 'echo'"),
+        ({"classes": {"f": "female"}}, "needs two classes"),
+        ({"surprise": 1}, "has no 'surprise'"),
+        ({"measures": [{"test": "one", "protocol": "nobody"}]}, "leave out 'nobody'"),
+    ],
+)
+def test_a_recipe_that_makes_no_sense_is_refused(place, changes, words):
+    with pytest.raises(UsageError, match=words):
+        HeadRecipe.from_json(json.loads((place / "recipe.json").read_text()) | changes)
+
+
+@pytest.mark.parametrize("name", ["gender", "emotion-ravdess"])
+def test_shipped_recipes_are_read_and_written(name):
+    raw = json.loads(recipe_path(name).read_text())
+    recipe = HeadRecipe.from_json(raw)
+    assert HeadRecipe.from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
+
+
+def test_silence_around_the_speech_is_left_away():
+    speech = voice(1, 1.0, 130.0)
+    found = trimmed(np.concatenate([np.zeros(20_000, np.float32), speech, np.zeros(9_000, np.float32)]))
+    assert len(speech) <= len(found) + 800
+    assert len(found) <= len(speech) + 2 * 1600 + 320
+    np.testing.assert_array_equal(trimmed(np.zeros(50, np.float32)), np.zeros(50))
+
+
+def made_up(seed: int = 0) -> list[Heard]:
+    """Three sets of people whose statistics depend on their gender, with windows of different weights."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for name in ("one", "two", "three"):
+        for person in range(6):
+            for _ in range(2):
+                row = Recording("", "train", name, f"s{person}", "fm"[person % 2], "", "", 1.0, "", "")
+                pooled = rng.normal(person % 2, 0.5, (3, 4)).astype(np.float32)
+                found.append(Heard(row, "", pooled, np.array([1, 2, 0], np.float32)))
+    return found
+
+
+@pytest.mark.parametrize("protocol", ["sets", "speakers", "speaker"])
+def test_nobody_is_told_by_a_head_that_learnt_from_him(place, protocol, monkeypatch):
+    recipe = HeadRecipe.from_json(
+        json.loads((place / "recipe.json").read_text()) | {"sets": ["one", "two", "three"], "learnt_copies": []}
+    )
+    pairs = []
+
+    def learning(recipe, heard):
+        pairs.append({(one.row.set, one.row.speaker) for one in heard})
+        return learn(recipe, heard)
+
+    monkeypatch.setattr("training.heads.learn.learn", learning)
+    asked = []
+    monkeypatch.setattr(
+        "training.heads.learn.logits",
+        lambda head, heard: (asked.append({(one.row.set, one.row.speaker) for one in heard}), logits(head, heard))[1],
+    )
+    told = tell(recipe, Measure(test="two", protocol=protocol), made_up(), lambda done, of: None)
+    assert len(told.heard) == 12
+    assert len(asked) == {"sets": 1, "speakers": 6, "speaker": 6}[protocol]
+    for known, mine in zip(pairs, asked, strict=True):
+        assert not known & mine
+        assert protocol != "sets" or not any(name == "two" for name, _ in known)
+    assert Counter(person for people in asked for person in people) == dict.fromkeys(
+        {("two", f"s{n}") for n in range(6)}, 1
+    )
+
+
+def test_each_recording_weighs_the_same_however_many_windows_it_has():
+    heard = made_up()
+    _, owner, weights = windows(heard)
+    np.testing.assert_allclose(np.bincount(owner, weights), 1.0, atol=1e-4)
