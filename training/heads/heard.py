@@ -42,8 +42,8 @@ class Heard:
 
     @property
     def person(self) -> str:
-        """Set and speaker."""
-        return f"{self.row.set} {self.row.speaker}"
+        """Set and speaker; where nobody knows who it is, everybody is somebody else."""
+        return f"{self.row.set} {self.row.speaker or self.row.path}"
 
 
 def trimmed(samples: Float32) -> Float32:

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from training.corpus import Recording
 from training.datasets.splits import speaker_folds
+from training.heads.figures import softmax
 from training.heads.heard import Heard, windows
 from training.heads.recipe import HeadRecipe, Measure
 from training.heads.regression import Linear, fit
@@ -25,24 +27,37 @@ Labels = npt.NDArray[np.int64]
 _FOLDS = 6
 
 
-def class_of(recipe: HeadRecipe, heard: Heard) -> int:
-    """Number of the recording's class."""
-    word = heard.row.gender if recipe.label == "gender" else heard.row.emotion
-    return recipe.columns.index(recipe.classes[word])
+def word(recipe: HeadRecipe, row: Recording) -> str:
+    """What the manifest says of a recording, "" where nothing."""
+    return row.gender if recipe.label == "gender" else row.emotion
 
 
 def truth(recipe: HeadRecipe, heard: Sequence[Heard]) -> Labels:
     """Class numbers (n,)."""
-    return np.array([class_of(recipe, one) for one in heard], np.int64)
+    return np.array([recipe.columns.index(recipe.classes[word(recipe, one.row)]) for one in heard], np.int64)
 
 
 def learn(recipe: HeadRecipe, heard: Sequence[Heard]) -> Linear:
-    """A head that learnt from all of ``heard``."""
+    """A head that learnt from all of ``heard``: from labels, then from its own guesses about the rest, too (D.-H. Lee,
+    "Pseudo-label", ICML 2013 workshop).
+    """
+    known = [one for one in heard if word(recipe, one.row) in recipe.classes]
+    classes = truth(recipe, known)
+    first = _fitted(recipe, known, classes)
+    rest = [one for one in heard if word(recipe, one.row) not in recipe.classes]
+    if not rest:
+        return first
+    p = softmax(logits(first, rest))
+    sure = np.flatnonzero(p.max(axis=1) > recipe.guessed_above)
+    return _fitted(recipe, [*known, *(rest[at] for at in sure)], np.concatenate([classes, p.argmax(axis=1)[sure]]))
+
+
+def _fitted(recipe: HeadRecipe, heard: Sequence[Heard], classes: Labels) -> Linear:
     x, owner, weights = windows(heard)
     people = Counter(one.person for one in heard)
-    per_set = Counter(person.split(" ")[0] for person in people)
+    per_set = Counter(one.row.set for one in {one.person: one for one in heard}.values())
     share = np.array([1.0 / people[one.person] / per_set[one.row.set] ** 0.5 for one in heard])
-    return fit(x, truth(recipe, heard)[owner], weights * share[owner], len(recipe.columns), recipe.penalty)
+    return fit(x, classes[owner], weights * share[owner], len(recipe.columns), recipe.penalty)
 
 
 def logits(head: Linear, heard: Sequence[Heard]) -> Float64:
@@ -60,7 +75,7 @@ class Told:
 
 def tell(recipe: HeadRecipe, measure: Measure, heard: Sequence[Heard], progress: Callable[[int, int], None]) -> Told:
     """Every recording of the measure's test, told by a head that has not heard its people."""
-    sets = measure.learn or recipe.sets
+    sets = {*(measure.learn or recipe.sets), *recipe.guessed_sets}
     known = [one for one in heard if one.row.set in sets and one.copy in ("", *recipe.learnt_copies)]
     asked = [one for one in heard if one.row.set == measure.test and one.copy == measure.copy]
     folds = _left_out(measure, asked)

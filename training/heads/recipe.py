@@ -50,9 +50,11 @@ class HeadRecipe:
     ``label``: ``gender`` or ``emotion``. ``classes``: a class by the word of the manifest (``f``: ``female``); words
     that are not here are not learnt. ``publish``: as in a card, empty to publish the classes. ``sets``: what is learnt
     from. ``copies``: name -> how a copy of each recording is degraded; ``learnt_copies`` are learnt from, the others
-    only measured. ``seconds``: at most so much of a recording. ``penalty``: of the regression. ``unsure_share``: of the
-    utterances of people left out, so many may be unsure; ``sure``: but what is surer than that is told in any case.
-    ``card``: texts of the pack.
+    only measured. ``guessed_sets``: sets without labels, of which ``guessed_clips`` each are labelled by a first head
+    where it is surer than ``guessed_above``, and then learnt from like the others. ``clips_per_person``: at most so
+    many of each labelled person are used. ``seconds``: at most so much of a recording. ``penalty``: of the regression.
+    ``unsure_share``: of the utterances of people left out, so many may be unsure; ``sure``: but what is surer than that
+    is told in any case. ``card``: texts of the pack.
     """
 
     name: str
@@ -62,6 +64,10 @@ class HeadRecipe:
     sets: tuple[str, ...]
     copies: Mapping[str, AugmentRecipe] = field(default_factory=dict)
     learnt_copies: tuple[str, ...] = ()
+    guessed_sets: tuple[str, ...] = ()
+    guessed_clips: int = 600
+    guessed_above: float = 0.95
+    clips_per_person: int = 1000
     seconds: float = 6.0
     seed: int = 1
     penalty: float = 0.03
@@ -94,6 +100,7 @@ class HeadRecipe:
                 | {
                     "copies": copies,
                     "sets": tuple(values["sets"]),
+                    "guessed_sets": tuple(values.get("guessed_sets", ())),
                     "learnt_copies": tuple(values.get("learnt_copies", ())),
                     "publish": {label: tuple(parts) for label, parts in values.get("publish", {}).items()},
                     "measures": tuple(Measure.from_json(one) for one in values["measures"]),

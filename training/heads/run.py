@@ -8,8 +8,10 @@ on others.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from training.corpus import Recording, read_manifest
 from training.heads.figures import softmax as shares_of
 from training.heads.figures import summary, temperature, unsure_below
 from training.heads.heard import Heard, Hearing
-from training.heads.learn import Told, learn, tell, truth
+from training.heads.learn import Told, learn, tell, truth, word
 from training.heads.recipe import HeadRecipe
 from training.heads.regression import Linear
 from training.heads.told import text
@@ -40,6 +42,7 @@ def make_heads(recipe: HeadRecipe, bundles: Sequence[str], speech: Path, out: Pa
     files: dict[str, dict[str, Any]] = {}
     figures: dict[str, list[dict[str, Any]]] = {}
     left: list[str] = []
+    learnt_sets = {*recipe.sets, *recipe.guessed_sets}
     for name in bundles:
         bundle = open_bundle(name)
         say(f"bundle {bundle.name}")
@@ -48,7 +51,7 @@ def make_heads(recipe: HeadRecipe, bundles: Sequence[str], speech: Path, out: Pa
         left = left or missed
         measured, told = _measured(recipe, heard, say)
         say("  learning from everybody")
-        head = learn(recipe, [one for one in heard if one.row.set in recipe.sets and one.copy in _learnt(recipe)])
+        head = learn(recipe, [one for one in heard if one.row.set in learnt_sets and one.copy in _learnt(recipe)])
         warmth, below = _doubt(recipe, told)
         file = f"{recipe.label}-{bundle.name}.npz"
         files[file] = _arrays(head, warmth)
@@ -64,24 +67,38 @@ def _learnt(recipe: HeadRecipe) -> tuple[str, ...]:
 
 
 def _chosen(recipe: HeadRecipe, rows: Sequence[Recording]) -> list[Recording]:
+    """Labelled recordings of every set that is named, and some without labels of those that are guessed."""
     sets = {
         *recipe.sets,
         *(one.test for one in recipe.measures),
         *(name for one in recipe.measures for name in one.learn),
     }
-    found = [
-        row
-        for row in rows
-        if row.set in sets
-        and row.speaker
-        and (row.gender if recipe.label == "gender" else row.emotion) in recipe.classes
-    ]
+    labelled = [row for row in rows if row.set in sets and row.speaker and word(recipe, row) in recipe.classes]
+    found = [row for row, turn in _in_turns(labelled, recipe.seed) if turn <= recipe.clips_per_person]
     if missing := sorted(sets - {row.set for row in found}):
         raise UsageError(
             f"The speech has nothing of the set {missing[0]} with a label for {recipe.label}",
             "Name another folder with --speech, or take the set out of the recipe.",
         )
+    for name in recipe.guessed_sets:
+        others = [row for row in rows if row.set == name and row.split == "train" and not word(recipe, row)]
+        found += _some(others, recipe.guessed_clips, recipe.seed)
     return found
+
+
+def _in_turns(rows: Sequence[Recording], seed: int) -> list[tuple[Recording, int]]:
+    """The rows in an order drawn by ``seed``, each with its number among those of the same person, from 1."""
+    turns: Counter[tuple[str, str]] = Counter()
+    found = []
+    for row in sorted(rows, key=lambda row: hashlib.sha256(f"{seed} {row.path}".encode()).digest()):
+        turns[row.set, row.speaker] += bool(row.speaker)
+        found.append((row, turns[row.set, row.speaker]))
+    return found
+
+
+def _some(rows: Sequence[Recording], count: int, seed: int) -> list[Recording]:
+    """``count`` of them, of as many people as there are."""
+    return [row for row, _ in sorted(_in_turns(rows, seed), key=lambda one: one[1])[:count]]
 
 
 def _heard(recipe: HeadRecipe, rows: Sequence[Recording], hearing: Hearing, say: Say) -> tuple[list[Heard], list[str]]:

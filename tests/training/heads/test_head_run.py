@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from training.corpus import COLUMNS, Recording
 from training.heads.heard import Heard, trimmed, windows
 from training.heads.learn import learn, logits, tell
 from training.heads.recipe import HeadRecipe, Measure
+from training.heads.regression import fit
 from training.train_command import recipe_path, train
 
 pytestmark = pytest.mark.training
@@ -45,6 +47,7 @@ def place(tmp_path_factory):
     changes = {
         "sets": ["one", "two"],
         "copies": {"hiss": QUIET},
+        "guessed_sets": [],
         "learnt_copies": ["hiss"],
         "measures": [
             {"test": "one", "protocol": "sets"},
@@ -165,3 +168,22 @@ def test_each_recording_weighs_the_same_however_many_windows_it_has():
     heard = made_up()
     _, owner, weights = windows(heard)
     np.testing.assert_allclose(np.bincount(owner, weights), 1.0, atol=1e-4)
+
+
+def test_what_the_first_head_is_sure_of_is_learnt_from_too(place, monkeypatch):
+    raw = json.loads((place / "recipe.json").read_text()) | {"sets": ["one"], "learnt_copies": []}
+    recipe = HeadRecipe.from_json(raw | {"guessed_sets": ["two"], "guessed_above": 0.9})
+    labelled = [one for one in made_up() if one.row.set == "one"]
+    others = [replace(one, row=replace(one.row, set="two", speaker="", path=str(n))) for n, one in enumerate(labelled)]
+    others = [replace(one, row=replace(one.row, gender=""), pooled=2 * one.pooled) for one in others]
+    others.append(replace(others[0], pooled=np.full((3, 4), 0.5, np.float32)))
+    learnt = []
+    monkeypatch.setattr(
+        "training.heads.learn.fit", lambda x, y, *more: (learnt.append((len(x), np.unique(y))), fit(x, y, *more))[1]
+    )
+    learn(recipe, [*labelled, *others])
+    (first, _), (second, classes) = learnt
+    assert first == 3 * len(labelled)
+    assert first < second < 3 * (len(labelled) + len(others)), "the doubtful one is left out"
+    assert classes.tolist() == [0, 1]
+    assert len({one.person for one in others[:-1]}) == len(labelled), "strangers are one by one"
