@@ -77,7 +77,7 @@ _OUTSIDE: Final = {
     "evaluate": "Measure a bundle's error rates on lists of trials.",
     "calibrate-bundle": "Fit a bundle's calibration and operating points.",
     "data": "Check recordings, and prepare features for training.",
-    "explore": "Hear and see what augmentation does to a clip.",
+    "explore": "See and hear what is in a folder of speech, and find wrong labels.",
     "train": "Make a network as a recipe says.",
     "convert": "Turn a trained network into an int8 bundle.",
     "compare": "Rank bundles and other speaker encoders by errors and costs.",

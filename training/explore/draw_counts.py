@@ -20,14 +20,14 @@ FINE: Final = 2
 """Pixels of the file per pixel of the page, for screens with fine pixels."""
 SMALL: Final = 9
 _BAR: Final = 24
-_MOST_BARS: Final = 30
+MOST_BARS: Final = 30
 
 
 def bars(
     title: str, unit: str, names: Sequence[str], parts: Mapping[str, Sequence[float]], colour: colours.Colours
 ) -> bytes:
     """Return horizontal bars, one per name, stacked of ``parts`` (class -> a number per name), the sum beside each."""
-    names, kept = list(names)[:_MOST_BARS], {part: list(numbers)[:_MOST_BARS] for part, numbers in parts.items()}
+    names, kept = list(names)[:MOST_BARS], {part: list(numbers)[:MOST_BARS] for part, numbers in parts.items()}
     made, (panel,) = canvas.figure(WIDTH, 90 + _BAR * len(names) + (30 if len(kept) > 1 else 0))
     ends = np.zeros(len(names))
     for part, numbers in kept.items():
@@ -49,7 +49,7 @@ def bars(
 
 
 def ranked(title: str, unit: str, groups: Mapping[str, Sequence[float]], colour: colours.Colours) -> bytes:
-    """Return one falling line per group (name -> a number per speaker), the greatest first, logarithmic."""
+    """Return one falling line per group (name -> a number per speaker), the greatest first."""
     made, (panel,) = canvas.figure(WIDTH, 320)
     marks = colours.marks(list(groups))
     for name, numbers in groups.items():
@@ -58,9 +58,15 @@ def ranked(title: str, unit: str, groups: Mapping[str, Sequence[float]], colour:
             range(1, len(falling) + 1), falling, color=colour[name], marker=marks[name], markersize=4, linewidth=1,
             markevery=max(1, len(falling) // 15), label=canvas.plain(f"{_cut(name)} ({len(falling)})"),
         )  # fmt: skip
-    panel.set_yscale("log")
+    most, least = (end(end(numbers) for numbers in groups.values()) for end in (max, min))
+    if most > 10 * least:
+        panel.set_yscale("log")
+    else:
+        panel.set_ylim(0, 1.1 * most)
     if max(map(len, groups.values())) > 60:
         panel.set_xscale("log")
+    else:
+        panel.xaxis.get_major_locator().set_params(integer=True)
     for axis in (panel.xaxis, panel.yaxis):
         axis.set_major_formatter(lambda value, _: f"{value:g}")
         axis.set_minor_formatter(lambda *_: "")
@@ -78,7 +84,8 @@ def lengths(title: str, groups: Mapping[str, Sequence[float]], colour: colours.C
     made, (panel,) = canvas.figure(WIDTH, 320)
     every = np.concatenate([np.asarray(values, np.float64) for values in groups.values()])
     low, high = max(0.05, float(every.min())), float(every.max())
-    edges = np.geomspace(low * 0.98, max(high, low) * 1.02, 41)
+    room = max(1.1, 3 / (high / low) ** 0.5)  # lengths that are all the same get an axis all the same
+    edges = np.geomspace(low / room, high * room, 41)
     panel.hist(
         [np.maximum(values, low) for values in groups.values()], bins=edges, stacked=True,
         color=[colour[name] for name in groups], label=[canvas.plain(_cut(name)) for name in groups],
@@ -92,6 +99,7 @@ def lengths(title: str, groups: Mapping[str, Sequence[float]], colour: colours.C
     panel.tick_params(labelsize=SMALL)
     panel.set_xlabel("length of a clip, s", fontsize=SMALL)
     panel.set_ylabel("clips", fontsize=SMALL)
+    panel.yaxis.get_major_locator().set_params(integer=True)
     panel.set_title(canvas.plain(title), fontsize=11)
     _light(panel)
     made.legend(loc="outside right upper", fontsize=SMALL, frameon=False)

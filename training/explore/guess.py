@@ -21,7 +21,7 @@ from training.explore.folds import Ints, grouped
 Float64 = npt.NDArray[np.float64]
 
 FOLDS: Final = 6
-_PRIORS: Final = (0.01, 0.1, 1.0)
+_PRIORS: Final = (0.1, 1.0, 10.0, 100.0)
 """Strengths of the prior, weak to strong; the one with the least out-of-fold loss is taken."""
 _SHARPNESS: Final = (4.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0)
 

@@ -90,7 +90,12 @@ class Report:
                     f"balance-{key}", draw_counts.bars(title, "clips", names, parts, self._colours(part)), title
                 )
         minutes = balance.speaker_minutes(rows, "set")
-        if minutes:
+        people = len({name_of(row, "speaker") for row in rows} - {""})
+        if 0 < people <= draw_counts.MOST_BARS:
+            names, parts = balance.stacked([row for row in rows if row.speaker], "speaker", "gender")
+            picture = draw_counts.bars("Clips by speaker", "clips", names, parts, self._colours("gender"))
+            self._picture("balance-speakers", picture, "Clips by speaker and gender")
+        elif minutes:
             unit = "minutes" if any(row.seconds for row in rows) else "clips"
             picture = draw_counts.ranked("How much each speaker says", unit, minutes, self._colours("set"))
             self._picture("balance-speakers", picture, f"{unit} per speaker in falling order, one line per set")
@@ -182,9 +187,10 @@ class Report:
         page = self._page
         page.text(
             "A classifier that never heard the clip (nor, for gender and emotion, anybody's clip of this speaker) says "
-            "what the label should be. Listed is where it is surer of another label than it usually is of that one's "
-            "own clips. It is often wrong: listen, then decide. Where it agrees with few labels anyway, as with acted "
-            "emotions, most of the list is right as it is."
+            "what the label should be. Listed is where it finds another label more probable, and the given one less "
+            "than half as probable as clips of that class usually are; the most contradicted first. It is often wrong: "
+            "listen, then decide. Where it agrees with few labels anyway, as with acted emotions, most of the list is "
+            "right as it is."
         )
         page.text(
             f"All of them stand in {SHEET} beside this page. Fill in its first column, decide, with one of the words "

@@ -49,7 +49,7 @@ def apply(sheet: Path, folder: Path) -> tuple[str, dict[str, int]]:
 
     Raises ``UsageError`` naming file and line where a decision cannot be followed.
     """
-    columns, lines = _read(folder / MANIFEST, "Labels stand in a manifest.tsv: make one first.")
+    columns, lines = _read(folder / MANIFEST, "Labels stand in a manifest.tsv: `earmark data import` makes one.")
     heads, decisions = _read(sheet, "Name the suspects.tsv of a report.")
     for name in COLUMNS[:5]:
         if name not in heads:
