@@ -88,10 +88,10 @@ def interval(truth: Labels, told: Labels, speakers: Sequence[str], classes: int,
 
 
 def summary(
-    p: Float64, truth: Labels, speakers: Sequence[str], labels: Sequence[str], below: float = 0.0
+    p: Float64, truth: Labels, speakers: Sequence[str], labels: Sequence[str], unsure: npt.NDArray[np.bool_]
 ) -> dict[str, Any]:
-    """All of it for a report; shares of utterances. ``below``: probability under which nothing is told; the other
-    figures are of the likeliest label all the same.
+    """All of it for a report; shares of utterances. ``unsure`` (n,): of which nothing is told; the other figures are of
+    the likeliest label all the same, but for ``uar_told``.
     """
     told, classes = p.argmax(axis=1), len(labels)
     table = confusion(truth, told, classes)
@@ -110,6 +110,7 @@ def summary(
             if np.isfinite(value)
         },
         "ece": round(calibration_error(p, truth), 4),
-        "unsure": round(float(np.mean(p.max(axis=1) < below)), 4),
+        "unsure": round(float(np.mean(unsure)), 4),
+        "uar_told": round(uar(confusion(truth[~unsure], told[~unsure], classes)), 4) if (~unsure).any() else None,
         "confusion": table.tolist(),
     }

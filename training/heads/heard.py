@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 
 _FRAME: Final = SAMPLE_RATE // 100
 _BELOW_PEAK_DB: Final = 35.0
-_MARGIN_FRAMES: Final = 10
+_MARGIN_FRAMES: Final = 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +47,9 @@ class Heard:
 
 
 def trimmed(samples: Float32) -> Float32:
-    """Without the ends that are 35 dB below the loudest hundredth of a second, but for a tenth of a second each."""
+    """Without the ends that are 35 dB below the loudest hundredth of a second, but for 0.3 s each, as much
+    as the segmenter leaves.
+    """
     count = len(samples) // _FRAME
     if not count:
         return samples

@@ -25,12 +25,14 @@ _REQUIRED: Final = frozenset({"name", "label", "classes", "sets", "measures", "c
 class Measure:
     """One row of figures: the people of ``test``, told by heads that learnt from ``learn`` (empty: every set of the
     recipe) and, by ``protocol``, not from them. ``copy``: which copy is told, ``""`` for the recording itself.
+    ``teaches_doubt``: whether the pack's temperature and limit are learnt here, too.
     """
 
     test: str
     protocol: Protocol
     learn: tuple[str, ...] = ()
     copy: str = ""
+    teaches_doubt: bool = False
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Measure:
@@ -112,9 +114,9 @@ class HeadRecipe:
             raise UsageError(
                 f"There is no copy {unknown[0]!r}", f"Describe it under copies; there are {sorted(copies)}."
             )
-        if len(recipe.columns) < 2 or not recipe.sets or not recipe.measures:
+        if len(recipe.columns) < 2 or not recipe.sets or not any(one.teaches_doubt for one in recipe.measures):
             raise UsageError(
-                "A label head needs two classes, a set to learn from and one to be measured on", "Give them."
+                "A label head needs two classes, a set to learn from and one that teaches it doubt", "Give them."
             )
         return recipe
 

@@ -1,8 +1,12 @@
-"""Multinomial logistic regression on standardised columns.
+"""Least squares to one-hot labels, with a penalty: a linear classifier from one matrix equation.
 
 Takes pooled vectors, class numbers and weights. Gives ``Linear``: what a label head's file holds. Must hold:
 deterministic; each class weighs the same in all, whatever its share of the examples; scales of the columns don't
 matter.
+
+On the statistics of a few dozen people this told more of new people right than logistic regression did, and it takes a
+second (regularised least squares classification: R. Rifkin, G. Yeo and T. Poggio, 2003). What it says are no
+probabilities until a temperature has been found.
 """
 
 from __future__ import annotations
@@ -17,9 +21,10 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
-_STEPS: Final = 300
 _LEAST_SCALE: Final = 1e-4
 """A column that hardly moves tells nothing, and must not be blown up."""
+_GAIN: Final = 10.0
+"""Brings what is told to the size of logits; the temperature does the rest."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,27 +52,14 @@ def balanced(y: Labels, weights: Float64, classes: int) -> Float64:
 
 def fit(x: Float32, y: Labels, weights: Float64, classes: int, penalty: float) -> Linear:
     """``x`` (n, w), ``y`` (n,) from 0 to ``classes`` - 1, ``weights`` (n,) above 0; ``penalty``: L2 on the standardised
-    columns, per example. Minimised by L-BFGS (D. Liu and J. Nocedal, 1989).
+    columns, as a share of their power.
     """
-    from scipy.optimize import minimize
-
     share = balanced(y, weights, classes)
-    centre = np.average(x, axis=0, weights=weights)
-    scale = np.maximum(np.sqrt(np.average((x - centre) ** 2, axis=0, weights=weights)), _LEAST_SCALE)
-    z = ((x - centre) / scale).astype(np.float64)
-    truth = np.eye(classes)[y]
-    width = z.shape[1]
-
-    def loss(at: Float64) -> tuple[float, Float64]:
-        kernel, bias = at[: width * classes].reshape(width, classes), at[width * classes :]
-        logits = z @ kernel + bias
-        logits -= logits.max(axis=1, keepdims=True)
-        total = np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        p = np.exp(logits - total)
-        off = share[:, None] * (p - truth)
-        value = -float(share @ ((logits - total) * truth).sum(axis=1)) + 0.5 * penalty * float((kernel**2).sum())
-        return value, np.concatenate([(z.T @ off + penalty * kernel).ravel(), off.sum(axis=0)])
-
-    found = minimize(loss, np.zeros((width + 1) * classes), jac=True, method="L-BFGS-B", options={"maxiter": _STEPS}).x
-    kernel = found[: width * classes].reshape(width, classes)
-    return Linear(*(np.asarray(part, np.float32) for part in (centre, scale, kernel, found[width * classes :])))
+    centre = share @ x
+    scale = np.maximum(np.sqrt(share @ (x - centre) ** 2), _LEAST_SCALE)
+    seen = (x - centre) / scale * np.sqrt(share)[:, None]
+    target = np.eye(classes)[y]
+    bias = share @ target
+    wanted = (target - bias) * np.sqrt(share)[:, None]
+    kernel = np.linalg.solve(seen.T @ seen + penalty * np.eye(seen.shape[1]), seen.T @ wanted)
+    return Linear(*(np.asarray(part, np.float32) for part in (centre, scale, _GAIN * kernel, _GAIN * bias)))

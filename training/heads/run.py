@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edge.bundle import open_bundle, seal
 from edge.errors import UsageError
@@ -31,6 +32,7 @@ from training.heads.regression import Linear
 from training.heads.told import text
 
 Say = Callable[[str], None]
+Float64 = npt.NDArray[np.float64]
 
 
 def make_heads(recipe: HeadRecipe, bundles: Sequence[str], speech: Path, out: Path, say: Say) -> dict[str, Any]:
@@ -52,7 +54,10 @@ def make_heads(recipe: HeadRecipe, bundles: Sequence[str], speech: Path, out: Pa
         measured, told = _measured(recipe, heard, say)
         say("  learning from everybody")
         head = learn(recipe, [one for one in heard if one.row.set in learnt_sets and one.copy in _learnt(recipe)])
-        warmth, below = _doubt(recipe, told)
+        # Where the test was learnt from, doubt would be too small: strangers teach it.
+        warmth, below = _doubt(
+            recipe, [one for measure, one in zip(recipe.measures, told, strict=True) if measure.teaches_doubt]
+        )
         file = f"{recipe.label}-{bundle.name}.npz"
         files[file] = _arrays(head, warmth)
         figures[bundle.name] = measured
@@ -127,11 +132,8 @@ def _measured(recipe: HeadRecipe, heard: Sequence[Heard], say: Say) -> tuple[lis
         kept.append(told)
         say(f"  told {measure.test} {measure.copy}".rstrip())
     for measure, told in zip(recipe.measures, kept, strict=True):
-        # Doubt is learnt on the other measures' people where there are any, else on this one's.
-        others = [one for other, one in zip(recipe.measures, kept, strict=True) if other.test != measure.test]
-        warmth, below = _doubt(recipe, others or [told])
         classes = truth(recipe, told.heard)
-        p = shares_of(told.logits / warmth)
+        p, unsure = _doubted(recipe, told)
         rows.append(
             {
                 "test": measure.test,
@@ -139,9 +141,22 @@ def _measured(recipe: HeadRecipe, heard: Sequence[Heard], say: Say) -> tuple[lis
                 "left_out": measure.protocol,
                 "learnt_from": list(measure.learn or recipe.sets),
             }
-            | summary(p, classes, [one.person for one in told.heard], recipe.columns, below)
+            | summary(p, classes, [one.person for one in told.heard], recipe.columns, unsure)
         )
     return rows, kept
+
+
+def _doubted(recipe: HeadRecipe, told: Told) -> tuple[Float64, npt.NDArray[np.bool_]]:
+    """Probabilities, and who is unsure, by what the other half of the people taught about doubt."""
+    people = sorted({one.person for one in told.heard})
+    half = np.array([people.index(one.person) % 2 for one in told.heard])
+    p, unsure = np.zeros_like(told.logits), np.zeros(len(half), bool)
+    for side in (0, 1):
+        others = np.flatnonzero(half != side)
+        warmth, below = _doubt(recipe, [Told(tuple(told.heard[at] for at in others), told.logits[others])])
+        p[half == side] = shares_of(told.logits[half == side] / warmth)
+        unsure[half == side] = p[half == side].max(axis=1) < below
+    return p, unsure
 
 
 def _doubt(recipe: HeadRecipe, told: Sequence[Told]) -> tuple[float, float]:

@@ -50,7 +50,7 @@ def place(tmp_path_factory):
         "guessed_sets": [],
         "learnt_copies": ["hiss"],
         "measures": [
-            {"test": "one", "protocol": "sets"},
+            {"test": "one", "protocol": "sets", "teaches_doubt": True},
             {"test": "two", "protocol": "speaker", "copy": "hiss"},
         ],
     }
@@ -119,7 +119,7 @@ def test_silence_around_the_speech_is_left_away():
     speech = voice(1, 1.0, 130.0)
     found = trimmed(np.concatenate([np.zeros(20_000, np.float32), speech, np.zeros(9_000, np.float32)]))
     assert len(speech) <= len(found) + 800
-    assert len(found) <= len(speech) + 2 * 1600 + 320
+    assert len(found) <= len(speech) + 2 * 4800 + 320
     np.testing.assert_array_equal(trimmed(np.zeros(50, np.float32)), np.zeros(50))
 
 
