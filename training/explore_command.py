@@ -155,7 +155,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="CLIP_OR_FOLDER",
         help="make examples of augmented speech and a page to hear and see them",
     )
-    parser.add_argument("--out", metavar="DIR", help="folder for the results (a new one here, named after the source)")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help="folder for the results (a new one here named after the source; of --apply: the sheet's)",
+    )
     parser.add_argument("--seed", type=int, default=1, help="of everything random (%(default)s)")
     parser.add_argument(
         "--count",

@@ -19,21 +19,19 @@ from edge.records import SAMPLE_RATE, FeatureSpec, Float32
 from training.augment.augmenter import Augmenter
 from training.augment.examples import Example, wav_bytes
 from training.augment.seeding import generator
+from training.report.page import STYLE
 
 _SPEC: Final = FeatureSpec(n_ceps=0, normalise="none")
 """Log-mel energies as the network gets them, before the mean is taken away."""
 
-_STYLE: Final = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a;
-       background: #fff }
-section { border-top: 1px solid #ccc; padding: 1rem 0 }
-h2 { font-size: 1.1rem; margin: 0 0 .5rem }
-.sounds { display: flex; flex-wrap: wrap; gap: 1rem 2rem }
-figure { margin: 0 }
-audio { display: block; width: 20rem; max-width: 100% }
-img { max-width: 100%; height: auto }
-ul { margin: .5rem 0 }
+_STYLE: Final = (
+    STYLE
+    + """section { border-top: 1px solid var(--line); padding: 1rem 0; }
+h2 { border: 0; font-size: 1.1rem; margin: 0 0 .5rem; }
+.sounds { display: flex; flex-wrap: wrap; gap: 1rem 2rem; }
+ul { margin: .5rem 0; }
 """
+)
 
 
 def page(examples: Iterable[Example], augmenter: Augmenter, title: str, note: str, seed: int) -> str:

@@ -35,7 +35,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--label",
         action="append",
         choices=("gender", "emotion", "speaker"),
-        help="check these labels only; may be repeated",
+        help="check this label only, on clips that have it; may be repeated",
     )
     add("--set", action="append", default=[], metavar="NAME", dest="sets", help="only this set; may be repeated")
     add("--split", action="append", default=[], metavar="NAME", dest="splits", help="only this split; may be repeated")
@@ -116,20 +116,23 @@ def _find(options: argparse.Namespace, folder: Path, limit: int, console: Consol
     from training.explore.findings import Findings
     from training.explore.hear import listen
     from training.explore.rows import contents, draw
-    from training.explore.suspects import KINDS, review
+    from training.explore.suspects import KINDS, name_of, review
 
     there = contents(folder, options.sets, options.splits)
-    drawn = draw(there.rows, limit, options.seed)
+    labels: Sequence[Kind] = tuple(dict.fromkeys(options.label or KINDS))
+    rows = there.rows
+    if options.label:  # listening to clips that have no such label would be no use
+        rows = tuple(row for row in rows if any(name_of(row, label) for label in labels)) or rows
+    drawn = draw(rows, limit, options.seed)
     if not drawn:
         raise UsageError("There is no speech in what was chosen, only noise", "Choose other sets or splits.")
     bundle = _bundle(options.bundle, console)
     embedder = _embedder(bundle, folder, options.cache) if bundle else None
     with Progress(console, "listening", len(drawn)) as bar:
         heard = listen(folder, drawn, embedder, lambda path: bar.advance(1, path))
-    labels: Sequence[Kind] = options.label or KINDS
     with Progress(console, "judging labels", len(labels)) as bar:
         reviews = []
-        for label in dict.fromkeys(labels):
+        for label in labels:
             reviews.append(review(heard, label, options.seed))
             bar.advance(1, label)
     return Findings(folder, there, heard, tuple(reviews), bundle.name if bundle else "", options.seed)
