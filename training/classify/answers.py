@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from edge.errors import UsageError
 from edge.records import Float32
 from training.classify.classical import Classical
 from training.classify.examples import Example
@@ -108,7 +109,13 @@ def verify(
 ) -> Answers:
     """Same person or not, by the cosine of two outputs. ``sides``: who gives the threshold, and who is told."""
     judge, test = sides
-    threshold = best_threshold(*_cosines(outputs, x, examples, judge, seed))
+    cosine, same = _cosines(outputs, x, examples, judge, seed)
+    if not same.any() or same.all():
+        raise UsageError(
+            "Those who give the threshold have no two recordings of a person, or are a single one",
+            "Give more recordings of each speaker.",
+        )
+    threshold = best_threshold(cosine, same)
     cosine, same = _cosines(outputs, x, examples, test, seed)
     trials, _ = pairs(examples, test, seed)
     owners = tuple(examples[k].speaker for k in trials[:, 0])

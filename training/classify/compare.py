@@ -48,7 +48,10 @@ Each recipe is trained in a folder of its own in --runs, as `earmark train` does
 def compare_labels(arguments: Sequence[str], convert: Convert | None) -> int:
     """Run the command with the arguments after ``--labels``; gives the exit code."""
     options = _parser().parse_intermixed_args(list(arguments))
-    options.command_line = shlex.join(["earmark", "compare", "--labels", *arguments])
+    # What is shown is the line that makes the figures, not the one that looks at them.
+    options.command_line = shlex.join(
+        ["earmark", "compare", "--labels", *(one for one in arguments if one != "--ready")]
+    )
     try:
         return _compare(options, convert)
     except EarmarkError as error:

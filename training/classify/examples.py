@@ -134,13 +134,19 @@ def segment(speech: Float32, example: Example) -> Float32:
 def audio(
     examples: Iterable[Example],
     folder: Path,
-    read: Callable[[Path], Float32],
+    read: Callable[[Path], Float32 | None],
     change: Callable[[Float32, Example], Float32],
 ) -> Iterable[tuple[Example, Float32]]:
-    """Each example with its samples. Recordings are read once as long as their examples follow each other."""
+    """Each example with its samples. Recordings are read once as long as their examples follow each other.
+
+    ``read``: gives None for what is to be left out.
+    """
     name, speech = "", np.zeros(0, np.float32)
     for example in examples:
         if example.path != name:
-            name, speech = example.path, trim(read(folder / example.path))
+            whole = read(folder / example.path)
+            name, speech = example.path, np.zeros(0, np.float32) if whole is None else trim(whole)
+        if not len(speech):
+            continue
         samples = segment(speech, example)
         yield example, change(samples, example) if example.change else samples

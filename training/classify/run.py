@@ -47,11 +47,11 @@ def run(
         for model in recipe.models:
             examples = draw(recipe, task, model.input.seconds, manifest)
             kept = Features(cache or out / "features", examples, model.input, recipe.augment, recipe.seed)
-            features = kept.load(speech, lambda path: np.asarray(read_samples(path), np.float32), say)
-            bench = Bench(recipe, examples, features, out, say, convert)
-            planned = pieces(recipe, task, model, examples)
+            heard, features = kept.load(speech, lambda path: np.asarray(read_samples(path), np.float32), say)
+            bench = Bench(recipe, heard, features, out, say, convert)
+            planned = pieces(recipe, task, model, heard)
             results = [(piece, do(piece, bench)) for piece in planned]
-            said = {"sets": sorted({one.set for one in examples}), "features": str(kept.folder.name)}
+            said = {"sets": sorted({one.set for one in heard}), "features": str(kept.folder.name)}
             rows += [row | said for row in _rows(recipe, task, model, results, bench)]
     return {"recipe": recipe.to_json(), "rows": rows}
 

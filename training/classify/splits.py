@@ -28,6 +28,8 @@ Indices = npt.NDArray[np.int64]
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("same", "apart")
 _JUDGES: Final = 7
 """Of the groups that are not tested on, every seventh says when to stop."""
+_VERIFYING_JUDGES: Final = 3
+"""A threshold between people needs several of them: every third."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +46,7 @@ def folds(examples: Sequence[Example], task: str, split: Split, protocol: Protoc
     group = grouping(task, protocol)
     groups = np.array([group(example) for example in examples])
     part = _parts(examples, groups, (task, protocol), split.parts, seed)
-    turns = max(2, min(_JUDGES, len(part) // split.parts))
+    turns = max(2, min(_VERIFYING_JUDGES if task == "verify" else _JUDGES, len(part) // split.parts))
     original = np.array([not example.change for example in examples])
     made = []
     for number in range(split.apart if protocol == "apart" else split.same):

@@ -1,8 +1,8 @@
 """Features on disk: computed once, looked at by people, used again by every model that wants the same.
 
-Takes examples, an ``Input`` and the folder of recordings. Gives float32 ``(examples, ...)``. Must hold: a folder's name
-is a hash of all that its numbers depend on; a folder counts only when it is complete; what is read back is what was
-computed, so that a second run sees the same.
+Takes examples, an ``Input`` and the folder of recordings. Gives the examples that could be heard, and their features
+float32 ``(examples, ...)``. Must hold: a folder's name is a hash of all that its numbers depend on; a folder counts
+only when it is complete; what is read back is what was computed; a recording that can't be read is named and set aside.
 
 A table is ``features.csv``; pictures are PNG files, one folder per speaker; everything else is ``features.npy`` beside
 ``segments.csv``.
@@ -21,7 +21,7 @@ from typing import Final
 
 import numpy as np
 
-from edge.errors import StorageError
+from edge.errors import AudioFileError, StorageError
 from edge.records import Float32
 from training.classify import inputs
 from training.classify.changes import Changes
@@ -52,12 +52,12 @@ class Features:
         """Whether they need not be computed again."""
         return (self.folder / "complete.json").exists()
 
-    def load(self, speech: Path, read: Callable[[Path], Float32], say: Say) -> Float32:
-        """The features, computed first where they aren't there. Raises ``StorageError`` and ``AudioFileError``."""
+    def load(self, speech: Path, read: Callable[[Path], Float32], say: Say) -> tuple[tuple[Example, ...], Float32]:
+        """Examples and features, computed first where they aren't there. Raises ``StorageError``."""
         try:
             if not self.complete:
                 self._compute(speech, read, say)
-            return self._read()
+            return tuple(self._heard()), self._read()
         except OSError as error:
             raise StorageError(
                 f"{self.folder} cannot be used ({error.strerror})", "Name another place with --cache."
@@ -66,18 +66,26 @@ class Features:
     def _compute(self, speech: Path, read: Callable[[Path], Float32], say: Say) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         say(f"features: {len(self._examples)} segments as {self._what.kind} in {self.folder}")
-        heard = audio(self._examples, speech, read, Changes(self._share, self._seed))
+        aside: dict[str, str] = {}
+        heard = audio(self._examples, speech, _or_aside(speech, read, aside, say), Changes(self._share, self._seed))
         if self._what.kind in inputs.PICTURES:
             self._pictures(heard, say)
         else:
-            rows = [inputs.compute(self._what, samples) for _, samples in self._told(heard, say)]
+            rows = [(one, inputs.compute(self._what, samples)) for one, samples in self._told(heard, say)]
             if self._what.kind in inputs.TABLES:
-                self._table(np.stack(rows))
+                self._table(rows)
             else:
-                np.save(self.folder / "features.npy", np.stack(rows))
+                np.save(self.folder / "features.npy", np.stack([row for _, row in rows]))
         if self._what.kind not in inputs.TABLES:
-            self._write(self.folder / "segments.csv", _SEGMENT, map(_segment, self._examples))
-        (self.folder / "complete.json").write_text(json.dumps(self._key, indent=2) + "\n", encoding="utf-8")
+            segments = (_segment(one) for one in self._examples if one.path not in aside)
+            self._write(self.folder / "segments.csv", _SEGMENT, segments)
+        text = json.dumps(self._key | {"set_aside": aside}, indent=2) + "\n"
+        (self.folder / "complete.json").write_text(text, encoding="utf-8")
+
+    def _heard(self) -> list[Example]:
+        """The examples without those that were set aside."""
+        aside = json.loads((self.folder / "complete.json").read_text(encoding="utf-8"))["set_aside"]
+        return [one for one in self._examples if one.path not in aside]
 
     def _told(self, heard: Iterable[tuple[Example, Float32]], say: Say) -> Iterable[tuple[Example, Float32]]:
         for done, pair in enumerate(heard, 1):
@@ -90,10 +98,10 @@ class Features:
             pixels = inputs.compute(self._what, samples).astype(np.uint8)
             write_png(self.folder / _png_name(example), pixels)
 
-    def _table(self, rows: Float32) -> None:
+    def _table(self, rows: Iterable[tuple[Example, Float32]]) -> None:
         head = (*_SEGMENT, *inputs.columns(self._what.kind))
         # Nine digits are enough for every float32 to come back as it was.
-        cells = ((*_segment(one), *(f"{x:.9g}" for x in row)) for one, row in zip(self._examples, rows, strict=True))
+        cells = ((*_segment(one), *(f"{x:.9g}" for x in row)) for one, row in rows)
         self._write(self.folder / "features.csv", head, cells)
 
     def _write(self, path: Path, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -104,13 +112,29 @@ class Features:
 
     def _read(self) -> Float32:
         if self._what.kind in inputs.PICTURES:
-            found = np.stack([read_png(self.folder / _png_name(one)) for one in self._examples])
+            found = np.stack([read_png(self.folder / _png_name(one)) for one in self._heard()])
             return found.astype(np.float32)
         if self._what.kind in inputs.TABLES:
             with (self.folder / "features.csv").open(newline="", encoding="utf-8") as file:
                 rows = list(csv.reader(file))[1:]
             return np.array([row[len(_SEGMENT) :] for row in rows], np.float32)
         return np.asarray(np.load(self.folder / "features.npy"), np.float32)
+
+
+def _or_aside(
+    speech: Path, read: Callable[[Path], Float32], aside: dict[str, str], say: Say
+) -> Callable[[Path], Float32 | None]:
+    """A reader that notes what can't be read instead of stopping; ``aside``: path in the manifest -> why."""
+
+    def reader(path: Path) -> Float32 | None:
+        try:
+            return read(path)
+        except AudioFileError as error:
+            aside[str(path.relative_to(speech))] = error.cause
+            say(f"set aside: {error.sentence()}")
+            return None
+
+    return reader
 
 
 def _segment(one: Example) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("matplotlib", reason="needs the extra [train]")
 
 from edge.audio import read_samples
+from edge.errors import AudioFileError
 from tests.training.classify.corpus import voice, write
 from training.classify import inputs
 from training.classify.examples import draw, trim
@@ -78,11 +79,11 @@ def test_features_are_computed_once_and_read_back_as_they_were(speech, tmp_path,
         read.append(path)
         return read_samples(path)
 
-    first = Features(tmp_path, examples, what, recipe.augment, 1).load(speech, reading, lambda line: None)
+    _, first = Features(tmp_path, examples, what, recipe.augment, 1).load(speech, reading, lambda line: None)
     assert first.shape == (len(examples), *inputs.shape(what))
     assert len(read) == 4
     again = Features(tmp_path, examples, what, recipe.augment, 1)
-    assert np.array_equal(again.load(speech, reading, lambda line: None), first)
+    assert np.array_equal(again.load(speech, reading, lambda line: None)[1], first)
     assert len(read) == 4
     table = next(again.folder.glob("*.csv"))
     with table.open(newline="") as file:
@@ -93,6 +94,27 @@ def test_features_are_computed_once_and_read_back_as_they_were(speech, tmp_path,
     assert not np.array_equal(first[originals][0], first[~originals][0])
     other = Features(tmp_path, examples, what, recipe.augment, 2)
     assert other.folder != again.folder
+
+
+@pytest.mark.parametrize("what", [KINDS[0], KINDS[2]], ids=lambda what: what.kind)
+def test_a_recording_that_cannot_be_read_is_named_and_left_out(speech, tmp_path, what):
+    recipe = ClassifyRecipe.from_json(RECIPE)
+    examples = draw(recipe, "gender", what.seconds, read_manifest(speech))
+    bad, told = examples[0].path, []
+
+    def reading(path):
+        if path == speech / bad:
+            raise AudioFileError(f"{path.name} is damaged")
+        return read_samples(path)
+
+    features = Features(tmp_path, examples, what, recipe.augment, 1)
+    heard, rows = features.load(speech, reading, told.append)
+    assert [one for one in examples if one.path != bad] == list(heard)
+    assert len(rows) == len(heard)
+    assert any("set aside" in line and "damaged" in line for line in told)
+    again, same = features.load(speech, reading, told.append)
+    assert again == heard
+    assert np.array_equal(same, rows)
 
 
 def test_silence_at_both_ends_is_cut_off_and_silence_alone_is_kept():

@@ -11,7 +11,8 @@ from edge.runtime import Network
 from tests.training.classify.corpus import write
 from training.classify import fit
 from training.classify.networks import build
-from training.classify.recipe import Fit
+from training.classify.recipe import ClassifyRecipe, Fit
+from training.classify.run import run
 from training.classify.scaling import Scaler
 from training.compare_command import compare
 from training.train_command import train
@@ -145,6 +146,38 @@ def test_a_label_recipe_wants_recordings_and_a_network_wants_features(tmp_path, 
     assert train(["slim-450", "--teacher", "none.npz", "--out", str(tmp_path)]) == 2
 
 
+@pytest.mark.parametrize(
+    ("task", "network", "what"),
+    [
+        ("verify-one", "svm", {"kind": "mfcc-moments", "seconds": 0.5}),
+        ("transfer", "spectral-ann", {"kind": "spectral-means", "seconds": 0.5}),
+        ("speaker", "knn", {"kind": "voice-table", "seconds": 0.5}),
+    ],
+)
+def test_every_other_task_tells_better_than_chance_what_it_was_learnt_with(place, tmp_path, task, network, what):
+    split = {"parts": 2, "apart": 1, "same": 1, "new_speakers": 3, "enrol_segments": 2}
+    models = [{"network": network, "input": what}]
+    recipe = ClassifyRecipe.from_json(TOY | {"tasks": [task], "models": models, "augment": {}, "split": split})
+    (row,) = run(recipe, place / "speech", tmp_path, cache=None, convert=None, say=lambda line: None)["rows"]
+    classes = {"verify-one": 2, "transfer": 3, "speaker": 8}[task]
+    assert row["same"]["uar"] > 1.2 / classes
+    assert row["apart"]["examples"] > 0
+    assert row["int8_bytes"] is None
+
+
+def test_a_network_that_learnt_speakers_verifies_others(place, tmp_path):
+    what = {"kind": "mfcc-sequence", "seconds": 0.5, "coefficients": 5, "frames": 16}
+    changed = {"tasks": ["verify"], "models": [{"network": "cnn-lstm", "input": what}], "augment": {}}
+    recipe = ClassifyRecipe.from_json(TOY | changed | {"split": {"parts": 2, "apart": 1, "same": 0}})
+    (row,) = run(recipe, place / "speech", tmp_path, cache=None, convert=None, say=lambda line: None)["rows"]
+    assert row["apart"]["examples"] == 64  # each of 32 segments against its speaker and against somebody else
+    assert row["apart"]["speakers"] == 4
+    assert "same" not in row
+    told = json.loads((tmp_path / "verify-cnn-lstm" / "apart-0" / "model.json").read_text())
+    tested = json.loads((tmp_path / "verify-cnn-lstm" / "apart-0" / "result-apart.json").read_text())
+    assert not set(told["labels"]) & set(tested["float"][""]["owners"])
+
+
 class Stopped(Exception):
     """In place of Ctrl-C."""
 
@@ -156,18 +189,18 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path):
     lesson = fit.Lesson(x[:40], y[:40], x[40:], y[40:], 2)
     choices = Fit(epochs=3, batch=16, patience=4, schedule="cosine")
 
-    def run(folder, stop=None):
+    def learn(folder, stop=None):
         def say(line):
             if stop and line.startswith(f"epoch {stop + 1}/"):
                 raise Stopped
 
         return fit.Fitting(lambda: build("dense", (6,), 2), choices, lesson, folder, seed=5).run(say)
 
-    whole = run(tmp_path / "whole").get_weights()
+    whole = learn(tmp_path / "whole").get_weights()
     with pytest.raises(Stopped):
-        run(tmp_path / "cut", stop=1)
+        learn(tmp_path / "cut", stop=1)
     assert (tmp_path / "cut" / "checkpoint.npz").exists()
-    resumed = run(tmp_path / "cut").get_weights()
+    resumed = learn(tmp_path / "cut").get_weights()
     assert all(np.array_equal(one, other) for one, other in zip(whole, resumed, strict=True))
     assert not (tmp_path / "cut" / "checkpoint.npz").exists()
 
