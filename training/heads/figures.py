@@ -69,11 +69,11 @@ def temperature(logits: Float64, truth: Labels, weights: Float64 | None = None) 
     return float(min(_TEMPERATURES, key=loss))
 
 
-def unsure_below(p: Float64, share: float, least: float) -> float:
-    """The probability below which nothing is told: no more than ``share`` of the utterances lie below it, and it is
+def unsure_below(sureness: Float64, share: float, least: float) -> float:
+    """The probability below which nothing is told: no more than ``share`` of ``sureness`` (n,) lie below it, and it is
     never above ``least``.
     """
-    return float(min(np.quantile(p.max(axis=1), share, method="lower"), least))
+    return min(float(np.quantile(sureness, share, method="lower")), least)
 
 
 def interval(truth: Labels, told: Labels, speakers: Sequence[str], classes: int, seed: int = 1) -> tuple[float, float]:
@@ -87,12 +87,8 @@ def interval(truth: Labels, told: Labels, speakers: Sequence[str], classes: int,
     return float(low), float(high)
 
 
-def summary(
-    p: Float64, truth: Labels, speakers: Sequence[str], labels: Sequence[str], unsure: npt.NDArray[np.bool_]
-) -> dict[str, Any]:
-    """All of it for a report; shares of utterances. ``unsure`` (n,): of which nothing is told; the other figures are of
-    the likeliest label all the same, but for ``uar_told``.
-    """
+def summary(p: Float64, truth: Labels, speakers: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
+    """Figures of the likeliest class, for a report."""
     told, classes = p.argmax(axis=1), len(labels)
     table = confusion(truth, told, classes)
     low, high = interval(truth, told, speakers, classes)
@@ -110,7 +106,5 @@ def summary(
             if np.isfinite(value)
         },
         "ece": round(calibration_error(p, truth), 4),
-        "unsure": round(float(np.mean(unsure)), 4),
-        "uar_told": round(uar(confusion(truth[~unsure], told[~unsure], classes)), 4) if (~unsure).any() else None,
         "confusion": table.tolist(),
     }

@@ -27,6 +27,8 @@ from training.heads.figures import softmax as shares_of
 from training.heads.figures import summary, temperature, unsure_below
 from training.heads.heard import Heard, Hearing
 from training.heads.learn import Told, learn, tell, truth, word
+from training.heads.published import answers, sureness
+from training.heads.published import figures as published_figures
 from training.heads.recipe import HeadRecipe
 from training.heads.regression import Linear
 from training.heads.told import text
@@ -133,7 +135,8 @@ def _measured(recipe: HeadRecipe, heard: Sequence[Heard], say: Say) -> tuple[lis
         say(f"  told {measure.test} {measure.copy}".rstrip())
     for measure, told in zip(recipe.measures, kept, strict=True):
         classes = truth(recipe, told.heard)
-        p, unsure = _doubted(recipe, told)
+        p, below = _doubted(recipe, told)
+        said = answers(recipe, p, below)
         rows.append(
             {
                 "test": measure.test,
@@ -141,22 +144,23 @@ def _measured(recipe: HeadRecipe, heard: Sequence[Heard], say: Say) -> tuple[lis
                 "left_out": measure.protocol,
                 "learnt_from": list(measure.learn or recipe.sets),
             }
-            | summary(p, classes, [one.person for one in told.heard], recipe.columns, unsure)
+            | summary(p, classes, [one.person for one in told.heard], recipe.columns)
+            | {"published": published_figures(recipe, classes, said)}
         )
     return rows, kept
 
 
-def _doubted(recipe: HeadRecipe, told: Told) -> tuple[Float64, npt.NDArray[np.bool_]]:
-    """Probabilities, and who is unsure, by what the other half of the people taught about doubt."""
+def _doubted(recipe: HeadRecipe, told: Told) -> tuple[Float64, Float64]:
+    """Probabilities, and the limit of ``unsure`` for each, by what the other half of the people taught about doubt."""
     people = sorted({one.person for one in told.heard})
     half = np.array([people.index(one.person) % 2 for one in told.heard])
-    p, unsure = np.zeros_like(told.logits), np.zeros(len(half), bool)
+    p, limits = np.zeros_like(told.logits), np.zeros(len(half))
     for side in (0, 1):
         others = np.flatnonzero(half != side)
         warmth, below = _doubt(recipe, [Told(tuple(told.heard[at] for at in others), told.logits[others])])
         p[half == side] = shares_of(told.logits[half == side] / warmth)
-        unsure[half == side] = p[half == side].max(axis=1) < below
-    return p, unsure
+        limits[half == side] = below
+    return p, limits
 
 
 def _doubt(recipe: HeadRecipe, told: Sequence[Told]) -> tuple[float, float]:
@@ -165,7 +169,7 @@ def _doubt(recipe: HeadRecipe, told: Sequence[Told]) -> tuple[float, float]:
     weights = np.concatenate([np.full(len(one.heard), 1.0 / len(one.heard)) for one in told])
     every = np.concatenate([one.logits for one in told])
     warmth = temperature(every, classes, weights)
-    return warmth, unsure_below(shares_of(every / warmth), recipe.unsure_share, recipe.sure)
+    return warmth, unsure_below(sureness(recipe, shares_of(every / warmth)), recipe.unsure_share, recipe.sure)
 
 
 def _arrays(head: Linear, warmth: float) -> dict[str, Any]:

@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-_HEADINGS: Final = ("bundle", "told", "left out", "learnt from", "UAR", "interval", "F1", "ECE", "unsure")
+_HEADINGS: Final = (
+    "bundle",
+    "told",
+    "left out",
+    "learnt from",
+    "UAR",
+    "interval",
+    "F1",
+    "ECE",
+    "answered",
+    "right then",
+)
 
 
 def text(figures: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
@@ -26,7 +37,8 @@ def text(figures: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
                     f"{row['uar_low']:.3f}-{row['uar_high']:.3f}",
                     f"{row['macro_f1']:.3f}",
                     f"{row['ece']:.3f}",
-                    f"{row['unsure']:.3f}",
+                    f"{row['published']['told']:.3f}",
+                    f"{row['published']['right'] or 0:.3f}",
                 )
             )
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]

@@ -17,6 +17,7 @@ from tests.edge import small_bundles
 from training.corpus import COLUMNS, Recording
 from training.heads.heard import Heard, trimmed, windows
 from training.heads.learn import learn, logits, tell
+from training.heads.published import answers, figures, sureness
 from training.heads.recipe import HeadRecipe, Measure
 from training.heads.regression import fit
 from training.train_command import recipe_path, train
@@ -187,3 +188,23 @@ def test_what_the_first_head_is_sure_of_is_learnt_from_too(place, monkeypatch):
     assert first < second < 3 * (len(labelled) + len(others)), "the doubtful one is left out"
     assert classes.tolist() == [0, 1]
     assert len({one.person for one in others[:-1]}) == len(labelled), "strangers are one by one"
+
+
+def test_what_is_published_follows_the_rules_of_the_device():
+    recipe = HeadRecipe.from_json(json.loads(recipe_path("emotion-ravdess").read_text()))
+    p = np.zeros((5, len(recipe.columns)))
+    at = recipe.columns.index
+    p[0, [at("calm"), at("boredom")]] = 0.5  # neutral
+    p[1, [at("fear"), at("disgust"), at("angry")]] = 0.35, 0.25, 0.4  # an emotion that is none of the four
+    p[2, [at("angry"), at("happy")]] = 0.7, 0.3
+    p[3, [at("sad"), at("happy")]] = 0.45, 0.3  # not sure enough
+    p[4, at("happy")] = 1.0
+    assert sureness(recipe, p).tolist() == [1.0, 0.4, 0.7, 0.45, 1.0]
+    said = answers(recipe, p, np.full(5, 0.5))
+    assert said == ["neutral", "unsure", "angry", "unsure", "happy"]
+    truth_of = np.array([at(one) for one in ("neutral", "fear", "sad", "sad", "happy")])
+    assert figures(recipe, truth_of, said) == {
+        "told": 0.6,
+        "right": pytest.approx(2 / 3, abs=1e-4),
+        "recall": {"neutral": 1.0, "happy": 1.0, "sad": 0.0},
+    }
