@@ -31,6 +31,7 @@ EXAMPLES: Final = """examples:
   earmark train time-delay --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out tdnn
   earmark train quantise-aware --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out tuned
   earmark train gender-mfcc-cnn2d --speech ~/speech --out gender
+  earmark train emotion-ravdess --bundle accurate --speech ~/speech --out emotion
   earmark train ./mine.json --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out mine
   earmark convert campplus --checkpoint slim/weights.npz --recipe RECIPE --speech ~/speech --out slim-bundle
 
