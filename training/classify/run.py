@@ -18,7 +18,6 @@ from edge.audio import read_samples
 from edge.errors import UsageError
 from training.classify import figures
 from training.classify.classical import require
-from training.classify.cost import cpu_ms
 from training.classify.examples import draw
 from training.classify.recipe import CLASSICAL, ClassifyRecipe, Model
 from training.classify.splits import PROTOCOLS
@@ -76,13 +75,12 @@ def _rows(
 ) -> list[dict[str, Any]]:
     folder = bench.out / f"{task}-{model.network}"
     first = results[0][1]
-    cost = _cost(model, results[0][0], bench)
     rows = []
     for aspect in first["float"]:
         row: dict[str, Any] = {
             "recipe": recipe.name, "task": task, "aspect": aspect or task, "network": model.network,
             "input": model.input.kind, "parameters": first["parameters"], "int8_bytes": first.get("int8_bytes"),
-            "cpu_ms_per_s": cost,
+            "cpu_ms_per_s": first.get("cpu_ms_per_s"),
         }  # fmt: skip
         for protocol in PROTOCOLS:
             found = [result for piece, result in results if piece.protocol == protocol]
@@ -126,11 +124,3 @@ def _joined(parts: Sequence[dict[str, Any]], names: list[str]) -> tuple[Any, Any
         told.append(where[part["told"]])
         owners += part["owners"]
     return np.concatenate(truth), np.concatenate(told), owners
-
-
-def _cost(model: Model, piece: Piece, bench: Bench) -> float | None:
-    """CPU milliseconds per second of audio of input and int8 network; None without an int8 file."""
-    kept = bench.out / piece.name / "model.int8.tflite"
-    if not kept.exists():
-        return None
-    return cpu_ms(model.input, kept, bench.out / piece.name / "scaler.npz")

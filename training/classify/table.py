@@ -32,8 +32,9 @@ NOTES: Final = (
     "splits are drawn from the same segments, the same for all recipes of a task and a length.",
     "UAR: mean recall of the classes (balanced accuracy); F1: mean over the classes; the interval is a bootstrap over "
     "speakers. Verification: as many pairs of one person as of two. int8: the file's answers through the runtime "
-    "of the device. CPU: input, scaling and int8 network, one thread. Parameters: those of the network as built for "
-    "the classes at hand; of a classical model the numbers it keeps.",
+    "of the device. CPU: input, scaling and int8 network or classical model, one thread, for one segment. Parameters: "
+    "those of the network as built for the classes at hand; of a classical model the numbers it keeps. Of a transfer "
+    "and a verification by cosine, int8 is the network up to the hidden layer.",
 )
 
 

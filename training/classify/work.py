@@ -22,6 +22,7 @@ from training.classify import answers as judging
 from training.classify import inputs
 from training.classify.answers import Answers, Outputs
 from training.classify.classical import Classical, importance_picture, importances
+from training.classify.cost import cpu_ms
 from training.classify.examples import Example, labels_of
 from training.classify.recipe import CLASSICAL, ClassifyRecipe, Model
 from training.classify.scaling import Scaler
@@ -127,7 +128,8 @@ class _Sheet:
         kept = folder / "scaler.npz"
         if not kept.exists():
             Scaler.of(piece.model.input, bench.features[piece.fold.learn]).save(kept)
-        self.x = Scaler.load(kept)(bench.features)
+        self.scaler = Scaler.load(kept)
+        self.x = self.scaler(bench.features)
         self._piece, self._examples, self._recipe = piece, bench.examples, bench.recipe
         self.names: list[str] = []
         self.y: Indices = np.zeros(0, np.int64)
@@ -175,7 +177,8 @@ def _classical(piece: Piece, bench: Bench, folder: Path) -> dict[str, Any]:
         ranked = sorted(zip(columns, map(float, gains), strict=True), key=lambda row: -row[1])
         (folder / "importances.json").write_text(json.dumps(dict(ranked), indent=1) + "\n", encoding="utf-8")
         model.model.save_model(folder / "model.json")
-    return {"float": sheet.told(model.scores(sheet.x[fold.test])), "parameters": model.size}
+    cost = cpu_ms(piece.model.input, lambda features: model.scores(sheet.scaler(features)))
+    return {"float": sheet.told(model.scores(sheet.x[fold.test])), "parameters": model.size, "cpu_ms_per_s": cost}
 
 
 def _network(piece: Piece, bench: Bench, folder: Path) -> dict[str, Any]:
@@ -206,7 +209,9 @@ def _network(piece: Piece, bench: Bench, folder: Path) -> dict[str, Any]:
     if not kept.exists():
         shown = learn[np.linspace(0, len(learn) - 1, min(len(learn), _SHOWN_TO_CONVERTER)).astype(int)]
         kept.write_bytes(bench.convert(used, sheet.x[shown]))
-    return result | {"int8": sheet.judged(_of_file(kept)), "int8_bytes": kept.stat().st_size}
+    of_file = _of_file(kept)
+    cost = cpu_ms(piece.model.input, lambda features: of_file(sheet.scaler(features)))
+    return result | {"int8": sheet.judged(of_file), "int8_bytes": kept.stat().st_size, "cpu_ms_per_s": cost}
 
 
 def _of_file(path: Path) -> Outputs:
