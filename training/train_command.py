@@ -27,7 +27,7 @@ RECIPES: Final = Path(__file__).resolve().parent / "recipes"
 
 EXAMPLES: Final = """examples:
   earmark data prepare --speech ~/speech --cache ~/features --views 2
-  earmark train slim-450 --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out slim
+  earmark train slim-550 --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out slim
   earmark train time-delay --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out tdnn
   earmark train quantise-aware --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out tuned
   earmark train gender-mfcc-cnn2d --speech ~/speech --out gender

@@ -170,4 +170,4 @@ def test_a_wrong_recipe_is_one_sentence(place, tmp_path, capsys, change, word):
 
 def test_an_unknown_name_lists_what_there_is(tmp_path, capsys):
     assert train(["slim-999", "--cache", str(tmp_path), "--out", str(tmp_path)]) == 2
-    assert "slim-450" in capsys.readouterr().err
+    assert "slim-550" in capsys.readouterr().err
