@@ -19,6 +19,9 @@ WIDTH: Final = 640
 FINE: Final = 2
 """Pixels of the file per pixel of the page, for screens with fine pixels."""
 SMALL: Final = 9
+_TICKS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 300, 1000, 3000)
+_FINE_TICKS: Final = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100, 300, 1000)
+"""Seconds."""
 _BAR: Final = 24
 MOST_BARS: Final = 30
 
@@ -91,9 +94,8 @@ def lengths(title: str, groups: Mapping[str, Sequence[float]], colour: colours.C
         color=[colour[name] for name in groups], label=[canvas.plain(_cut(name)) for name in groups],
     )  # fmt: skip
     panel.set_xscale("log")
-    ticks = [
-        tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 300, 1000, 3000) if edges[0] <= tick <= edges[-1]
-    ]
+    coarse, fine = ([tick for tick in ticks if edges[0] <= tick <= edges[-1]] for ticks in (_TICKS, _FINE_TICKS))
+    ticks = coarse if len(coarse) > 3 else fine
     panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     panel.xaxis.set_minor_formatter(lambda *_: "")
     panel.tick_params(labelsize=SMALL)

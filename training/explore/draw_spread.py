@@ -35,6 +35,7 @@ def boxes(measures: Float64, values: Sequence[str], title: str, colour: colours.
             panel.axis("off")
             continue
         measure = MEASURES[place]
+        panel.use_sticky_edges = False  # a bar that ends at the edge of its panel is not seen
         for row, (name, mine) in enumerate(zip(names, members, strict=True)):
             known = measures[mine, place]
             _box(panel, row, known[np.isfinite(known)], colour[name])
