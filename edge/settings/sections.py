@@ -138,7 +138,7 @@ class Decide:
         "strangers and is more often uncertain about the household.",
     )
     min_speech_seconds: float = setting(
-        0.7,
+        0.4,
         "Less speech than this is never decided; it only adds to the evidence of its turn.",
         unit="s",
         low=0.3,

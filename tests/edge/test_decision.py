@@ -57,7 +57,7 @@ def test_two_enrolled_people_too_alike_to_tell_apart_are_uncertain() -> None:
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [({"speech_seconds": 0.4}, "too_short"), ({"clipped_fraction": 0.3}, "clipped")],
+    [({"speech_seconds": 0.3}, "too_short"), ({"clipped_fraction": 0.3}, "clipped")],
 )
 def test_unusable_audio_is_rejected_with_its_reason(change: dict, reason: str) -> None:
     u = utterance(**change)
