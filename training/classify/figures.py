@@ -1,9 +1,8 @@
 """How often labels are told right.
 
 Takes true and told labels as class numbers. Gives accuracy, balanced accuracy, F1 and the confusion matrix. Must hold:
-a class without examples counts in no mean; intervals are over speakers, since the clips of one are alike.
-
-UAR: unweighted average recall (B. Schuller et al., "The INTERSPEECH 2009 emotion challenge").
+a class without examples counts in no mean; intervals are over speakers, since the clips of one are alike
+(``training.recall``).
 """
 
 from __future__ import annotations
@@ -15,13 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from training.classify.fit import Labels
+from training.recall import Matrix, confusion, macro_f1, uar, uar_interval
 from training.report import canvas
 
-Matrix = npt.NDArray[np.int64]
-_RESAMPLES: Final = 500
 _MOST_WRITTEN: Final = 15
 """With more classes than that no numbers are written into the cells."""
 
@@ -39,41 +36,18 @@ class Figures:
     high: float
 
 
-def confusion(truth: Labels, told: Labels, classes: int) -> Matrix:
-    """``(classes, classes)``: rows what it was, columns what was told."""
-    return np.bincount(truth * classes + told, minlength=classes * classes).reshape(classes, classes)
-
-
-def uar(matrix: Matrix) -> float:
-    """Mean recall of the classes that occur."""
-    rows = matrix.sum(axis=1)
-    present = rows > 0
-    return float((np.diag(matrix)[present] / rows[present]).mean()) if present.any() else 0.0
-
-
-def macro_f1(matrix: Matrix) -> float:
-    """Mean F1 of the classes that occur."""
-    rows, columns = matrix.sum(axis=1), matrix.sum(axis=0)
-    present = rows > 0
-    return float((2 * np.diag(matrix) / np.maximum(rows + columns, 1))[present].mean()) if present.any() else 0.0
-
-
 def figures(truth: Labels, told: Labels, speakers: Sequence[str], classes: int, seed: int = 1) -> Figures:
     """All figures of some answers."""
     matrix = confusion(truth, told, classes)
-    names, owner = np.unique(np.asarray(speakers), return_inverse=True)
-    each = np.stack([confusion(truth[owner == k], told[owner == k], classes) for k in range(len(names))])
-    rng = np.random.default_rng(seed)
-    drawn = [uar(each[rng.integers(len(names), size=len(names))].sum(axis=0)) for _ in range(_RESAMPLES)]
-    low, high = np.percentile(drawn, (2.5, 97.5))
+    low, high = uar_interval(truth, told, speakers, classes, seed)
     return Figures(
         examples=len(truth),
-        speakers=len(names),
+        speakers=len(set(speakers)),
         accuracy=float((truth == told).mean()),
         uar=uar(matrix),
         f1=macro_f1(matrix),
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
     )
 
 

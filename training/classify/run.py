@@ -24,6 +24,7 @@ from training.classify.splits import PROTOCOLS
 from training.classify.store import Features
 from training.classify.work import Bench, Convert, Piece, Say, do, pieces
 from training.corpus import read_manifest
+from training.recall import confusion
 
 
 def run(
@@ -108,7 +109,7 @@ def _figures(
         one = figures.figures(truth, answer, owners, len(names), recipe.seed)
         if kind == "float":
             told |= {name: getattr(one, name) for name in one.__dataclass_fields__}
-            matrix = figures.confusion(truth, answer, len(names))
+            matrix = confusion(truth, answer, len(names))
             figures.write_confusion(folder, f"confusion-{stem}", matrix, names, f"{recipe.name}: {stem}")
         else:
             told |= {"int8_accuracy": one.accuracy, "int8_uar": one.uar}

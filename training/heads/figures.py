@@ -1,8 +1,8 @@
 """What a label head tells, in figures.
 
-Takes the truth and probabilities of utterances. Gives accuracy, unweighted average recall, macro-F1, confusions,
-expected calibration error, the temperature that calibrates, and the probability below which nothing is told. Must hold:
-a class that nobody has counts nowhere; intervals are over speakers, not utterances.
+Takes the truth and probabilities of utterances. Gives the figures of ``training.recall``, the expected calibration
+error, the temperature that calibrates, and the probability below which nothing is told. Must hold: what is learnt here
+about doubt is judged on other people (``training.heads.run``).
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from training.recall import confusion, macro_f1, recalls, uar, uar_interval
+
 Float64 = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
 _BINS: Final = 10
-_DRAWS: Final = 1000
 _TEMPERATURES: Final = np.geomspace(0.2, 8.0, 120)
 
 
@@ -25,29 +26,6 @@ def softmax(logits: Float64) -> Float64:
     """Probabilities (n, classes)."""
     raised = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=1, keepdims=True), np.float64)
-
-
-def confusion(truth: Labels, told: Labels, classes: int) -> npt.NDArray[np.int64]:
-    """(truth, told) -> how many."""
-    return np.bincount(truth * classes + told, minlength=classes * classes).reshape(classes, classes)
-
-
-def recalls(table: npt.NDArray[np.int64]) -> Float64:
-    """Of each class the share that is told right; NaN for one that nobody has."""
-    of = table.sum(axis=1)
-    return np.divide(np.diag(table), of, out=np.full(len(table), np.nan), where=of > 0)
-
-
-def uar(table: npt.NDArray[np.int64]) -> float:
-    """Unweighted average recall."""
-    return float(np.nanmean(recalls(table)))
-
-
-def macro_f1(table: npt.NDArray[np.int64]) -> float:
-    """Mean over the classes that occur of 2 TP / (2 TP + FP + FN)."""
-    hit, either = np.diag(table), table.sum(axis=0) + table.sum(axis=1)
-    there = table.sum(axis=1) > 0
-    return float((2 * hit[there] / either[there]).mean())
 
 
 def calibration_error(p: Float64, truth: Labels) -> float:
@@ -76,22 +54,11 @@ def unsure_below(sureness: Float64, share: float, least: float) -> float:
     return min(float(np.quantile(sureness, share, method="lower")), least)
 
 
-def interval(truth: Labels, told: Labels, speakers: Sequence[str], classes: int, seed: int = 1) -> tuple[float, float]:
-    """95 % interval of the unweighted average recall, by drawing speakers with replacement."""
-    names, owner = np.unique(np.asarray(speakers), return_inverse=True)
-    tables = np.zeros((len(names), classes, classes), np.int64)
-    np.add.at(tables, (owner, truth, told), 1)
-    rng = np.random.default_rng(seed)
-    drawn = [uar(tables[rng.integers(len(names), size=len(names))].sum(axis=0)) for _ in range(_DRAWS)]
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return float(low), float(high)
-
-
 def summary(p: Float64, truth: Labels, speakers: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
     """Figures of the likeliest class, for a report."""
     told, classes = p.argmax(axis=1), len(labels)
     table = confusion(truth, told, classes)
-    low, high = interval(truth, told, speakers, classes)
+    low, high = uar_interval(truth, told, speakers, classes)
     return {
         "utterances": len(truth),
         "speakers": len(set(speakers)),

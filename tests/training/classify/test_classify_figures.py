@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("tensorflow", reason="needs the extra [train]")
 
 from edge.errors import ExtraMissingError
+from training import recall
 from training.classify import classical, figures
 from training.classify.answers import best_threshold, pairs, tell_labels, transfer_plan
 from training.classify.examples import Example
@@ -22,7 +23,7 @@ def test_figures_are_those_worked_out_by_hand():
     assert found.f1 == pytest.approx((2 * 3 / 8 + 2 * 1 / 4) / 2)
     assert found.low <= found.uar <= found.high
     assert (found.examples, found.speakers) == (6, 3)
-    assert figures.confusion(truth, told, 3).tolist() == [[3, 1, 0], [1, 1, 0], [0, 0, 0]]
+    assert recall.confusion(truth, told, 3).tolist() == [[3, 1, 0], [1, 1, 0], [0, 0, 0]]
 
 
 def test_classes_weigh_the_same_and_an_example_one_on_average():

@@ -7,19 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.heads.figures import (
-    calibration_error,
-    confusion,
-    interval,
-    macro_f1,
-    recalls,
-    softmax,
-    summary,
-    temperature,
-    uar,
-    unsure_below,
-)
+from training.heads.figures import calibration_error, softmax, summary, temperature, unsure_below
 from training.heads.regression import balanced, fit
+from training.recall import confusion, macro_f1, recalls, uar, uar_interval
 
 pytestmark = pytest.mark.training
 
@@ -101,9 +91,9 @@ def test_one_speaker_who_is_always_wrong_widens_the_interval() -> None:
     owners = [f"s{number // 8}" for number in range(80)]
     told = truth.copy()
     told[:8] = 1 - told[:8]
-    low, high = interval(truth, told, owners, 2)
+    low, high = uar_interval(truth, told, owners, 2)
     assert low < 0.8 < 0.9 < high
-    assert interval(truth, truth, owners, 2) == (1.0, 1.0)
+    assert uar_interval(truth, truth, owners, 2) == (1.0, 1.0)
 
 
 def test_a_summary_names_no_class_that_nobody_has() -> None:
