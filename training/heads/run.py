@@ -142,7 +142,9 @@ def _measured(recipe: HeadRecipe, heard: Sequence[Heard], say: Say) -> tuple[lis
                 "test": measure.test,
                 "copy": measure.copy,
                 "left_out": measure.protocol,
-                "learnt_from": list(measure.learn or recipe.sets),
+                "learnt_from": [
+                    name for name in measure.learn or recipe.sets if measure.protocol != "sets" or name != measure.test
+                ],
             }
             | summary(p, classes, [one.person for one in told.heard], recipe.columns)
             | {"published": published_figures(recipe, classes, said)}

@@ -74,6 +74,7 @@ def test_a_head_is_learnt_measured_and_put_on_its_bundle(place, tmp_path, capsys
         ("two", "hiss", "speaker", 6),
     ]
     assert all(0 <= row["uar"] <= 1 for row in rows)
+    assert [row["learnt_from"] for row in rows] == [["two"], ["one", "two"]]
     assert any("bad.wav" in line for line in report["set_aside"])
     assert HeadRecipe.from_json(report["recipe"]).columns == ("female", "male")
     bundle = edge.open_bundle(place / "small", packs=[tmp_path / "pack"])
