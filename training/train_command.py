@@ -167,7 +167,7 @@ def _told(out: Path, report: dict[str, Any]) -> str:
         from training.heads.told import text as heads_text
 
         return f"{heads_text(report['figures'])}\n{report['pack']}"
-    if "rows" in report:
+    if isinstance(report.get("rows"), list):
         from training.classify.table import text
 
         return f"{text(report['rows'])}\n{out / 'report.json'}"

@@ -21,6 +21,7 @@ from training.data.prepare import prepare
 from training.data.store import Store
 from training.distil.fresh import FreshRecipe
 from training.distil.split import learn_and_judge
+from training.heads.recipe import HeadRecipe
 from training.models.campp import embedder
 from training.models.count import count
 from training.models.families import family
@@ -142,6 +143,7 @@ def test_a_stage_may_be_a_budget_and_nothing_else():
 def test_shipped_recipes_can_be_read(name):
     raw = json.loads((RECIPES / f"{name}.json").read_text())
     kinds = {"slim": SlimRecipe, "distil": FreshRecipe, "quantise": QuantiseRecipe, "classify": ClassifyRecipe}
+    kinds |= {"head": HeadRecipe}
     kind = kinds[raw["kind"]]
     assert kind.from_json(kind.from_json(raw).to_json()) == kind.from_json(raw)
 
