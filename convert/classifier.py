@@ -11,9 +11,10 @@ import io
 from typing import Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from convert.compact import compact
+from convert.errors import ConversionError
 from convert.graph import Float32
 from convert.quantise import quantise
 from convert.ranges import activation_ranges, extremes
@@ -24,27 +25,57 @@ def int8_file(model: keras.Model, seen: Float32) -> bytes:
 
     Raises ``ConversionError`` where an operation stays float.
     """
-    model = unrolled(model)
-    float_file = _float_file(model)
+    float_file = _float_file(unrolled(model))
     # A label model's largest values are its surest answers: nothing is clipped.
     return compact(quantise(float_file, activation_ranges(float_file, seen, choose=extremes)))
 
 
+class StepByStep(layers.Layer):  # type: ignore[misc]
+    """An LSTM that gives its last state, ``(1, time, values) -> (1, units)``, without a loop.
+
+    Each gate is a slice of its own. Keras' own unrolled layer splits them in one operation, of which the first step
+    uses three outputs only, and with some weights the quantiser then leaves that operation float.
+    """
+
+    def __init__(self, lstm: layers.LSTM) -> None:
+        super().__init__()
+        config = lstm.get_config()
+        plain = (config["activation"], config["recurrent_activation"]) == ("tanh", "sigmoid")
+        if not plain or config["return_sequences"] or config["go_backwards"] or not config["use_bias"]:
+            raise ConversionError("An LSTM is converted with Keras' defaults alone")
+        self._units = lstm.units
+        self._kernel, self._recurrent, self._bias = (ops.convert_to_tensor(one) for one in lstm.get_weights())
+
+    def call(self, x: Any) -> Any:
+        """The state after the last step."""
+        units = self._units
+        state = cell = None
+        for step in range(x.shape[1]):
+            sums = ops.matmul(x[:, step], self._kernel) + self._bias
+            if state is not None:
+                sums = sums + ops.matmul(state, self._recurrent)
+            write = ops.sigmoid(sums[:, :units]) * ops.tanh(sums[:, 2 * units : 3 * units])
+            cell = write if cell is None else ops.sigmoid(sums[:, units : 2 * units]) * cell + write
+            state = ops.sigmoid(sums[:, 3 * units :]) * ops.tanh(cell)
+        return state
+
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """One state."""
+        return (input_shape[0], self._units)
+
+
 def unrolled(model: keras.Model) -> keras.Model:
     """The same function with batch 1 and every LSTM step by step."""
-
-    def copy(layer: Any) -> Any:
-        config = layer.get_config()
-        return type(layer).from_config(config | {"unroll": True} if isinstance(layer, layers.LSTM) else config)
-
-    start = layers.Input(batch_shape=(1, *model.inputs[0].shape[1:]))
-    values = start
-    kept = [layer for layer in model.layers if not isinstance(layer, layers.InputLayer | layers.Dropout)]
-    copies = [copy(layer) for layer in kept]
-    for made in copies:
-        values = made(values)
-    for layer, made in zip(kept, copies, strict=True):
-        made.set_weights(layer.get_weights())
+    values = start = layers.Input(batch_shape=(1, *model.inputs[0].shape[1:]))
+    for layer in model.layers:
+        if isinstance(layer, layers.InputLayer | layers.Dropout):
+            continue
+        if isinstance(layer, layers.LSTM):
+            values = StepByStep(layer)(values)
+            continue
+        copy = type(layer).from_config(layer.get_config())
+        values = copy(values)
+        copy.set_weights(layer.get_weights())
     return keras.Model(start, values)
 
 

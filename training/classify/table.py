@@ -29,7 +29,8 @@ NOTES: Final = (
     "Apart: whoever is tested on was not learnt from; of a closed set, whose speakers have to be known: no recording "
     "that is tested on was learnt from, and recordings are taken in blocks of neighbours. Same: the split of the "
     "forerunners, other recordings of the same speakers; of a closed set other segments of the same recordings. Both "
-    "splits are drawn from the same segments, the same for all recipes of a task and a length.",
+    "splits are drawn from the same segments, the same for all recipes of a task and a length. Where a speaker has few "
+    "segments, hardly two are of one recording, and the two splits of a closed set come close.",
     "UAR: mean recall of the classes (balanced accuracy); F1: mean over the classes; the interval is a bootstrap over "
     "speakers. Verification: as many pairs of one person as of two. int8: the file's answers through the runtime "
     "of the device. CPU: input, scaling and int8 network or classical model, one thread, for one segment. Parameters: "

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from edge.errors import UsageError
+from edge.errors import EarmarkError, UsageError
 from edge.records import Float32
 from training.classify import answers as judging
 from training.classify import inputs
@@ -208,7 +208,11 @@ def _network(piece: Piece, bench: Bench, folder: Path) -> dict[str, Any]:
     kept = folder / "model.int8.tflite"
     if not kept.exists():
         shown = learn[np.linspace(0, len(learn) - 1, min(len(learn), _SHOWN_TO_CONVERTER)).astype(int)]
-        kept.write_bytes(bench.convert(used, sheet.x[shown]))
+        try:
+            kept.write_bytes(bench.convert(used, sheet.x[shown]))
+        except EarmarkError as error:  # the float model's figures stand without a file
+            bench.say(f"no int8 file: {error.sentence()}")
+            return result
     of_file = _of_file(kept)
     cost = cpu_ms(piece.model.input, lambda features: of_file(sheet.scaler(features)))
     return result | {"int8": sheet.judged(of_file), "int8_bytes": kept.stat().st_size, "cpu_ms_per_s": cost}
