@@ -82,6 +82,8 @@ def _rows(
             "recipe": recipe.name, "task": task, "aspect": aspect or task, "network": model.network,
             "input": model.input.kind, "parameters": first["parameters"], "int8_bytes": first.get("int8_bytes"),
             "cpu_ms_per_s": first.get("cpu_ms_per_s"),
+            "epochs": max((result.get("epochs", 0) for _, result in results), default=0),
+            "limited": any(result.get("epochs", 0) >= recipe.fit.epochs for _, result in results),
         }  # fmt: skip
         for protocol in PROTOCOLS:
             found = [result for piece, result in results if piece.protocol == protocol]

@@ -14,7 +14,7 @@ from training.report.tables import layout
 Rows = Sequence[Mapping[str, Any]]
 
 HEADS: Final = (
-    "recipe", "model", "tells", "parameters", "int8 KB", "CPU-ms/s",
+    "recipe", "model", "tells", "parameters", "epochs", "int8 KB", "CPU-ms/s",
     "apart: accuracy", "UAR [95 %]", "F1", "int8 accuracy",
     "same: accuracy", "UAR", "F1", "int8 accuracy",
     "forerunner, same", "forerunner, apart",
@@ -35,7 +35,8 @@ NOTES: Final = (
     "speakers. Verification: as many pairs of one person as of two. int8: the file's answers through the runtime "
     "of the device. CPU: input, scaling and int8 network or classical model, one thread, for one segment. Parameters: "
     "those of the network as built for the classes at hand; of a classical model the numbers it keeps. Of a transfer "
-    "and a verification by cosine, int8 is the network up to the hidden layer.",
+    "and a verification by cosine, int8 is the network up to the hidden layer. Epochs: the longest fold; + where the "
+    "limit came before it stopped getting better.",
 )
 
 
@@ -52,6 +53,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         str(row["network"]),
         TASKS.get(row["aspect"], str(row["aspect"])),
         "-" if row["parameters"] is None else f"{row['parameters']:,}",
+        "-" if not row["epochs"] else f"{row['epochs']}{'+' if row['limited'] else ''}",
         "-" if not row.get("int8_bytes") else f"{row['int8_bytes'] / 1000:.0f}",
         "-" if row.get("cpu_ms_per_s") is None else f"{row['cpu_ms_per_s']:.2f}",
         _share(apart.get("accuracy")),

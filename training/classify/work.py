@@ -203,6 +203,7 @@ def _network(piece: Piece, bench: Bench, folder: Path) -> dict[str, Any]:
     )
     used, give = (hidden(model), outputs) if inside else (model, probabilities)
     result = {"float": sheet.judged(lambda rows: give(used, rows)), "parameters": model.count_params()}
+    result["epochs"] = len((folder / "log.csv").read_text(encoding="utf-8").splitlines()) - 1
     if bench.convert is None:
         return result
     kept = folder / "model.int8.tflite"
