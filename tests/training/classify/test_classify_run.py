@@ -10,7 +10,6 @@ pytest.importorskip("tensorflow", reason="needs the extra [train]")
 from edge.runtime import Network
 from tests.training.classify.corpus import write
 from training.classify import fit
-from training.classify.networks import build
 from training.classify.recipe import ClassifyRecipe, Fit
 from training.classify.run import run
 from training.classify.scaling import Scaler
@@ -23,7 +22,7 @@ TABLE = {"kind": "spectral-statistics", "seconds": 0.5}
 TOY = {
     "kind": "classify", "name": "toy", "tasks": ["gender-emotion"], "sets": ["toy"], "augment": {"white": 0.2},
     "models": [{"network": "xgboost", "input": TABLE}, {"network": "dense", "input": TABLE}],
-    "fit": {"epochs": 2}, "split": {"parts": 2, "apart": 1, "same": 1},
+    "fit": {"epochs": 2, "batch": 64}, "split": {"parts": 2, "apart": 1, "same": 1},
     "forerunner": [{"aspect": "gender", "same": "87.84 %", "apart": "87.5 %"}],
 }  # fmt: skip
 
@@ -179,15 +178,21 @@ def test_a_network_that_learnt_speakers_verifies_others(place, tmp_path):
     assert not set(told["labels"]) & set(tested["float"][""]["owners"])
 
 
+def tiny():
+    import keras
+
+    return keras.Sequential([keras.layers.Input((6,)), keras.layers.Dropout(0.2), keras.layers.Dense(2, "softmax")])
+
+
 class Stopped(Exception):
     """In place of Ctrl-C."""
 
 
 def test_an_interrupted_run_ends_with_the_same_weights(tmp_path):
     rng = np.random.default_rng(3)
-    y = rng.integers(0, 2, 60)
-    x = (rng.normal(size=(60, 6)) + y[:, None]).astype(np.float32)
-    lesson = fit.Lesson(x[:40], y[:40], x[40:], y[40:], 2)
+    y = rng.integers(0, 2, 64)
+    x = (rng.normal(size=(64, 6)) + y[:, None]).astype(np.float32)
+    lesson = fit.Lesson(x[:48], y[:48], x[48:], y[48:], 2)
     choices = Fit(epochs=3, batch=16, patience=4, schedule="cosine")
 
     def learn(folder, stop=None):
@@ -195,7 +200,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path):
             if stop and line.startswith(f"epoch {stop + 1}/"):
                 raise Stopped
 
-        return fit.Fitting(lambda: build("dense", (6,), 2), choices, lesson, folder, seed=5).run(say)
+        return fit.Fitting(tiny, choices, lesson, folder, seed=5).run(say)
 
     whole = learn(tmp_path / "whole").get_weights()
     with pytest.raises(Stopped):
@@ -210,8 +215,8 @@ def test_it_stops_when_it_gets_no_better_and_keeps_the_best_epoch(tmp_path):
     rng = np.random.default_rng(4)
     x, y = rng.normal(size=(40, 6)).astype(np.float32), rng.integers(0, 2, 40)
     lesson = fit.Lesson(x, y, x[:20], 1 - y[:20], 2)  # whatever it learns is wrong
-    choices = Fit(epochs=30, patience=3, learning_rate=0.01)
-    fitting = fit.Fitting(lambda: build("dense", (6,), 2), choices, lesson, tmp_path, seed=1)
+    choices = Fit(epochs=30, patience=3, learning_rate=0.05, batch=20)
+    fitting = fit.Fitting(tiny, choices, lesson, tmp_path, seed=1)
     fitting.run(lambda line: None)
     assert fitting.epochs < 30
     losses = [float(line.split(",")[4]) for line in (tmp_path / "log.csv").read_text().splitlines()[1:]]
