@@ -1,0 +1,135 @@
+"""Audio that was heard before, known by small fingerprints in one file.
+
+Takes samples; gives ``Repeat`` where they, or a stretch of them, were remembered earlier. Must hold: no audio in the
+file; of the 2000 latest only, and for 180 days at most; two processes that ask and remember at once see each other
+(``meet``); a file that cannot be read is an error and not a "no".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal
+
+from edge.clock import SystemClock
+from edge.records import Clock, Float32
+from edge.spoof import store
+from edge.spoof.fingerprint import kept, packed, trace, unpacked
+from edge.spoof.matching import best_match
+
+Kind = Literal["attempt", "enrolment"]
+"""What it was remembered for."""
+
+MOST_UTTERANCES: Final = 2000
+MOST_DAYS: Final = 180
+MOST_SECONDS: Final = 30.0
+"""Of longer audio only this much is remembered; it is asked about whole."""
+_EXACT: Final = 0.97
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Audio that was heard before. ``exact``: the very samples; otherwise a copy. ``likeness``: 1 = the same.
+    ``seconds``: speech of the stretch that is alike. ``created``: when it was remembered, RFC 3339. ``person_id``:
+    whose attempt or enrolment it was, empty where that was not noted.
+    """
+
+    exact: bool
+    likeness: float
+    seconds: float
+    created: str
+    kind: Kind
+    person_id: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "exact": self.exact,
+            "likeness": round(self.likeness, 3),
+            "seconds": round(self.seconds, 2),
+            "created": self.created,
+            "kind": self.kind,
+        }
+
+
+class Repeats:
+    """The fingerprints of one device. Threads may share one; several processes may have the same file open.
+
+    ``path``: the file, or the folder in which it is ``repeats.sqlite``; made for the owner only. Raises
+    ``StorageError`` for a file that is damaged or cannot be written, as every method does.
+    """
+
+    def __init__(self, path: Path, clock: Clock | None = None) -> None:
+        self.path = path / store.FILE_NAME if path.is_dir() else path
+        self._clock = clock or SystemClock()
+        self._file = store.Store(self.path)
+
+    def __enter__(self) -> Repeats:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; safe to call twice."""
+        self._file.close()
+
+    def seen(self, samples: Float32) -> Repeat | None:
+        """Whether ``samples`` (float32 ``(n,)``, 16 kHz), or a stretch of 0.6 s of them, were remembered before."""
+        with self._file.reading() as session:
+            return self._find(session, samples)
+
+    def remember(self, samples: Float32, *, kind: Kind = "attempt", person_id: str = "") -> None:
+        """Keep the fingerprint of ``samples``; on the disk when this returns. Too little sound leaves nothing."""
+        with self._file.writing() as session:
+            self._keep(session, samples, kind, person_id)
+
+    def meet(self, samples: Float32, *, kind: Kind = "attempt", person_id: str = "") -> Repeat | None:
+        """``seen`` and then ``remember`` in one step, which nobody else's comes between. A repeat is not kept again."""
+        with self._file.writing() as session:
+            found = self._find(session, samples)
+            if found is None:
+                self._keep(session, samples, kind, person_id)
+            return found
+
+    def forget(self, person_id: str) -> int:
+        """Forget what was noted for a person; gives how many fingerprints that were."""
+        with self._file.writing() as session:
+            return session.forget(person_id)
+
+    def __len__(self) -> int:
+        with self._file.reading() as session:
+            return session.count()
+
+    def _find(self, session: store.Session, samples: Float32) -> Repeat | None:
+        entries = session.entries(newer_than=self._oldest())
+        traced = trace(samples, session.secret())
+        try:
+            match = best_match(traced, [unpacked(e.blob, e.frames) for e in entries])
+        except ValueError as error:
+            raise store.damaged(self.path, str(error)) from error
+        if match is None or match.over < 0:
+            return None
+        entry = entries[match.entry]
+        return Repeat(
+            exact=match.likeness >= _EXACT,
+            likeness=match.likeness,
+            seconds=match.seconds,
+            created=datetime.fromtimestamp(entry.created, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            kind="enrolment" if entry.kind == "enrolment" else "attempt",
+            person_id=entry.person_id,
+        )
+
+    def _keep(self, session: store.Session, samples: Float32, kind: Kind, person_id: str) -> None:
+        signs = kept(trace(samples[: round(MOST_SECONDS * 16_000)], session.secret()))
+        if not signs.any():
+            return
+        session.add(store.Entry(self._clock.now(), kind, person_id, len(signs), packed(signs)))
+        session.expire(older_than=self._oldest(), most=MOST_UTTERANCES)
+
+    def _oldest(self) -> float:
+        return self._clock.now() - MOST_DAYS * 86_400.0

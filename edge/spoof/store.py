@@ -1,0 +1,202 @@
+"""The SQLite file behind the fingerprints: made, opened, read and shortened, and its errors in words.
+
+Takes a path and rows; gives rows. Must hold: file 0600, folder 0700; deleted rows are overwritten with zeros; a change
+happens as a whole and is on the disk when it is done; a file of another program or a newer version is left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from edge.errors import StorageError
+
+FILE_NAME: Final = "repeats.sqlite"
+_APPLICATION_ID: Final = 0x45617252
+"""``EarR``: tells our files from those of other programs."""
+_VERSION: Final = 1
+_BUSY_SECONDS: Final = 10.0
+_SCHEMA: Final = (
+    "CREATE TABLE secret (value BLOB NOT NULL)",
+    """CREATE TABLE heard (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        created REAL NOT NULL,
+        kind TEXT NOT NULL,
+        person_id TEXT NOT NULL,
+        frames INTEGER NOT NULL,
+        print BLOB NOT NULL
+    )""",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One fingerprint. ``created``: UTC seconds since the epoch."""
+
+    created: float
+    kind: str
+    person_id: str
+    frames: int
+    blob: bytes
+
+
+class Session:
+    """The rows, while the file is open for one step."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def secret(self) -> bytes:
+        """What the projections of this store are drawn by."""
+        return bytes(self._connection.execute("SELECT value FROM secret").fetchone()[0])
+
+    def entries(self, *, newer_than: float) -> list[Entry]:
+        """All fingerprints that have not expired, in the order in which they came."""
+        rows = self._connection.execute(
+            "SELECT created, kind, person_id, frames, print FROM heard WHERE created >= ? ORDER BY number",
+            (newer_than,),
+        )
+        return [Entry(*row) for row in rows]
+
+    def add(self, entry: Entry) -> None:
+        """Keep one more."""
+        self._connection.execute(
+            "INSERT INTO heard (created, kind, person_id, frames, print) VALUES (?, ?, ?, ?, ?)",
+            (entry.created, entry.kind, entry.person_id, entry.frames, entry.blob),
+        )
+
+    def expire(self, *, older_than: float, most: int) -> None:
+        """Delete what is too old, and the oldest beyond ``most``."""
+        self._connection.execute("DELETE FROM heard WHERE created < ?", (older_than,))
+        self._connection.execute(
+            "DELETE FROM heard WHERE number NOT IN (SELECT number FROM heard ORDER BY number DESC LIMIT ?)", (most,)
+        )
+
+    def forget(self, person_id: str) -> int:
+        """Delete a person's; gives how many."""
+        return self._connection.execute("DELETE FROM heard WHERE person_id = ?", (person_id,)).rowcount
+
+    def count(self) -> int:
+        """How many there are."""
+        return int(self._connection.execute("SELECT count(*) FROM heard").fetchone()[0])
+
+
+class Store:
+    """One open file. Raises ``StorageError``."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        _make_file(path)
+        with self._in_words():
+            # Autocommit: transactions are begun by hand. Threads: there is a lock.
+            self._connection = sqlite3.connect(
+                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+        try:
+            with self._in_words():
+                self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file; safe to call twice."""
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """For questions."""
+        with self._lock, self._in_words():
+            yield Session(self._connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """For changes: all of them or none, and nobody else's in between."""
+        with self._lock, self._in_words():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield Session(self._connection)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _prepare(self) -> None:
+        self._connection.execute("PRAGMA secure_delete = ON")
+        self._connection.execute("PRAGMA temp_store = MEMORY")
+        self._refuse_foreign()
+        if self._number("user_version") == _VERSION:
+            return
+        with self.writing():
+            if self._number("user_version") == _VERSION:  # another process was faster
+                return
+            for statement in _SCHEMA:
+                self._connection.execute(statement)
+            self._connection.execute("INSERT INTO secret VALUES (?)", (secrets.token_bytes(32),))
+            self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            self._connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def _refuse_foreign(self) -> None:
+        version, owner = self._number("user_version"), self._number("application_id")
+        tables = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        if tables == 0 and version == 0 and owner == 0:
+            return
+        if owner != _APPLICATION_ID or version > _VERSION:
+            raise StorageError(
+                f"{self._path} is a file of another program, or of a newer version of Earmark",
+                "Move it away, update Earmark, or name another folder with --state.",
+            )
+
+    def _number(self, pragma: str) -> int:
+        return int(self._connection.execute(f"PRAGMA {pragma}").fetchone()[0])
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise StorageError(f"{self._path} is being written by another process", "Try again.") from error
+            if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT):
+                raise damaged(self._path, str(error)) from error
+            raise StorageError(
+                f"the fingerprints in {self._path} cannot be written or read: {error}",
+                "Check that the disk is not full and that this user may write the file and its folder.",
+            ) from error
+
+
+def damaged(path: Path, what: str) -> StorageError:
+    """The error for a file that makes no sense."""
+    return StorageError(
+        f"the fingerprints of earlier recordings in {path} are damaged: {what}",
+        "Move the file away: earlier recordings are then no longer known.",
+    )
+
+
+def _make_file(path: Path) -> None:
+    """Make folder and file for the owner only, and close a file of ours that others could read."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            status = path.stat()
+            if status.st_mode & 0o077 and status.st_uid == os.geteuid():
+                path.chmod(0o600)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise StorageError(
+            f"the fingerprints of earlier recordings {path} cannot be made: {reason}",
+            "Name a folder that this user may write, with --state or $EARMARK_STATE.",
+        ) from error
