@@ -139,3 +139,25 @@ class ExtraMissingError(EarmarkError):
     """A command needs an extra that is not installed; the remedy is the line that installs it."""
 
     code = "extra"
+
+
+class LockedOut(EarmarkError):
+    """Too many failed attempts, or another factor is due first; the message says how long it lasts.
+
+    ``reason``: ``failures`` (of this person), ``busy`` (too many in the last hour, by anybody), ``other_factor`` (the
+    PIN is due). ``seconds``: how long until the next attempt, None where only the PIN helps.
+    """
+
+    exit_code = EXIT_LOCKED
+    code = "locked_out"
+
+    def __init__(self, reason: str, seconds: float | None, cause: str, remedy: str = "") -> None:
+        super().__init__(cause, remedy)
+        self.reason = reason
+        self.seconds = seconds
+
+
+class AttemptsError(EarmarkError):
+    """The record of attempts is damaged, missing, or was changed by hand; nobody passes until it is set right."""
+
+    code = "attempts"

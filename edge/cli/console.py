@@ -93,15 +93,6 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or 0xDC80 <= ord(c) <= 0xDCFF else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def compared(probability: float, threshold: float) -> tuple[str, str]:
-    """Both with two digits, or with as many (at most four) as it takes to see which is the greater."""
-    for digits in (2, 3, 4):
-        shown = f"{probability:.{digits}f}", f"{threshold:.{digits}f}"
-        if shown[0] != shown[1]:
-            break
-    return shown
-
-
 def quoted(name: str) -> str:
     """A name as it is typed in a command line."""
     return shlex.quote(printable(name))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
+from edge.auth.words import REMEDIES, SENTENCES, compared
 from edge.calibrate.kept import Origin
 from edge.cli import options
 from edge.cli.app import error_json
-from edge.cli.console import Console, Style, compared, printable
+from edge.cli.console import Console, Style, printable
 from edge.cli.progress import Progress
-from edge.cli.recordings import REMEDIES, SENTENCES, Hearing, expand, listen, notes_of, open_recording
+from edge.cli.recordings import Hearing, expand, listen, notes_of, open_recording
 from edge.cli.session import Session, open_session
 from edge.errors import EXIT_NO, EXIT_NO_DECISION, EXIT_OK, AudioFileError, UsageError
 from edge.records import SAMPLE_RATE, UNSURE, Outcome, Result

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from edge.audio import FileSource, audio_files, open_source
+from edge.auth.words import REMEDIES, SENTENCES
 from edge.errors import AudioFileError, AudioRejectedError, EarmarkError
 from edge.pipeline import Pipeline
 from edge.records import SAMPLE_RATE, AudioBlock, AudioSource, QualityReason, Result
@@ -25,21 +26,6 @@ STDIN: Final = "-"
 _CLIPPED_SHARE: Final = 0.1
 _STEADY_DB: Final = 6.0
 """A source whose loud and quiet moments differ by less than this holds no speech that stands out."""
-
-SENTENCES: Final[dict[str, str]] = {
-    "silent": "nothing was heard",
-    "too_short": "there was too little speech",
-    "clipped": "the sound is distorted: it was recorded too loud",
-    "not_speech": "no speech was heard",
-    "too_noisy": "no speech stands out from the noise",
-}
-REMEDIES: Final[dict[str, str]] = {
-    "silent": "Check that the microphone is on and not muted; `earmark devices` lists them.",
-    "too_short": "Say a whole sentence.",
-    "clipped": "Step back or turn the microphone down.",
-    "not_speech": "Speak to the microphone, or give a recording of speech.",
-    "too_noisy": "Come closer, or find a quieter moment.",
-}
 
 
 @dataclass(slots=True)

@@ -6,11 +6,12 @@ import argparse
 import math
 from typing import Final
 
+from edge.auth.outcome import AttemptOutcome, judge
+from edge.auth.words import REMEDIES
 from edge.cli import options
 from edge.cli.console import Console, printable, quoted
 from edge.cli.progress import Progress
 from edge.cli.recordings import (
-    REMEDIES,
     Hearing,
     add_microphone,
     listen,
@@ -19,7 +20,6 @@ from edge.cli.recordings import (
     open_recording,
 )
 from edge.cli.session import Session, open_session
-from edge.cli.verdict import Verdict, judge
 from edge.errors import EXIT_OK, PeopleError, UsageError
 from edge.records import AudioSource, Person, Result
 
@@ -79,7 +79,9 @@ def run(args: argparse.Namespace) -> int:
     return _tell(console, verdict)
 
 
-def _attempt(console: Console, session: Session, person: Person, source: AudioSource, limit_seconds: float) -> Verdict:
+def _attempt(
+    console: Console, session: Session, person: Person, source: AudioSource, limit_seconds: float
+) -> AttemptOutcome:
     hearing = Hearing()
     results: list[Result] = []
     pipeline = session.pipeline(claim=person.id)
@@ -100,7 +102,7 @@ def _attempt(console: Console, session: Session, person: Person, source: AudioSo
     )
 
 
-def _tell(console: Console, verdict: Verdict) -> int:
+def _tell(console: Console, verdict: AttemptOutcome) -> int:
     if console.json:
         console.emit(verdict.to_json())
         return verdict.exit_code

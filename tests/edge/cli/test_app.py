@@ -15,8 +15,9 @@ from typing import get_args
 import pytest
 
 from edge import __version__
+from edge.auth.words import compared
 from edge.cli import app, main, options, registry
-from edge.cli.console import Console, compared, printable, table
+from edge.cli.console import Console, printable, table
 from edge.cli.progress import Progress
 from edge.errors import EXIT_INTERRUPTED, StorageError
 from edge.records import Profile

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge.cli.verdict import judge
+from edge.auth.outcome import judge
 from edge.records import Decision, Person, PersonScore, Result, Utterance
 from tests.edge.cli.conftest import sound, speech
 from tests.edge.cli.voice_bundle import ASSETS

@@ -1,44 +1,48 @@
-"""Results of one attempt -> is it the person claimed?
+"""Results of one attempt -> what it came to.
 
-Takes the results of a pipeline with a claim, gives a ``Verdict``. Must hold: never more is promised than was measured;
-no decision is no "no".
+Takes the results of a pipeline with a claim, and what the checks of digits and of playback said; gives an
+``AttemptOutcome``. Must hold: never more is promised than was measured; no decision is no "no"; digits and repeats can
+turn a match into something else, and nothing turns anything into a match.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from edge.auth.words import SENTENCES, compared
 from edge.calibrate.kept import Origin
-from edge.cli.console import compared
-from edge.cli.recordings import SENTENCES
 from edge.decision import FAR_TARGETS
-from edge.errors import EXIT_NO, EXIT_NO_DECISION, EXIT_OK
+from edge.errors import EXIT_NO, EXIT_NO_DECISION, EXIT_OK, EXIT_SPOOF
 from edge.records import Decision, Person, Profile, Result
 
 CLASS: Final = "convenience"
 """What a voice alone is good for: personal settings, never a lock, money or an account."""
 
-VerdictOutcome = Literal["match", "no_match", "uncertain", "no_decision"]
-_EXIT: Final[dict[VerdictOutcome, int]] = {
+OutcomeWord = Literal["match", "no_match", "uncertain", "no_decision", "wrong_digits", "spoof"]
+EXIT_CODES: Final[dict[OutcomeWord, int]] = {
     "match": EXIT_OK,
     "no_match": EXIT_NO,
     "uncertain": EXIT_NO,
+    "wrong_digits": EXIT_NO,
     "no_decision": EXIT_NO_DECISION,
+    "spoof": EXIT_SPOOF,
 }
 _RANK: Final = {"rejected": 0, "unknown": 1, "uncertain": 2, "identified": 3}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """``decision``: the one that counts, None where none was possible. ``speech_seconds`` and ``snr_db`` are those of
+class AttemptOutcome:
+    """``decision``: the one that counts, None where none was possible. ``reason``: one word for programs. ``words``:
+    the same for people, where ``reason`` has no sentence of its own. ``speech_seconds`` and ``snr_db`` are those of
     everything that could be used. ``target_far``: share of strangers that pass, by the calibration that decided.
+    ``challenge`` and ``playback``: what these checks said, as plain values; None where they were not made.
     """
 
     person: Person
-    outcome: VerdictOutcome
+    outcome: OutcomeWord
     decision: Decision | None
     reason: str
     speech_seconds: float
@@ -47,18 +51,23 @@ class Verdict:
     target_far: float
     model: str
     calibration: Origin = "bundle"
+    words: str = ""
+    challenge: Mapping[str, Any] | None = field(default=None)
+    playback: Mapping[str, Any] | None = field(default=None)
 
     @property
     def exit_code(self) -> int:
-        """0 match, 1 no match or not sure, 3 no decision."""
-        return _EXIT[self.outcome]
+        """0 match, 1 no match or not sure or other digits, 3 no decision, 7 a spoof is suspected."""
+        return EXIT_CODES[self.outcome]
 
     def sentence(self) -> str:
         """For a person."""
         name, decision = self.person.name, self.decision
         target = f"target false accepts {100 * self.target_far:g} %"
+        if self.outcome in {"spoof", "wrong_digits"}:
+            return f"refused: {self.words or self.reason}"
         if decision is None:
-            return f"no decision: {SENTENCES.get(self.reason, self.reason)}"
+            return f"no decision: {SENTENCES.get(self.reason, self.words or self.reason)}"
         probability, threshold = compared(decision.probability, decision.threshold)
         figures = f"probability {probability}"
         if self.outcome == "match":
@@ -69,10 +78,10 @@ class Verdict:
         return f"voice does not match {name} ({needed})"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Plain values. ``challenge`` and ``playback`` are there where these checks were made."""
         decision = self.decision
         llr = decision.best.llr if decision and decision.best else None
-        return {
+        told: dict[str, Any] = {
             "person": {"id": self.person.id, "name": self.person.name},
             "outcome": self.outcome,
             "match": self.outcome == "match",
@@ -88,6 +97,11 @@ class Verdict:
             "model": self.model,
             "calibration": self.calibration,
         }
+        if self.challenge is not None:
+            told["challenge"] = dict(self.challenge)
+        if self.playback is not None:
+            told["playback"] = dict(self.playback)
+        return told
 
 
 def judge(
@@ -98,15 +112,15 @@ def judge(
     model: str,
     nothing: str,
     calibration: Origin = "bundle",
-) -> Verdict:
-    """The verdict over all utterances of an attempt. ``nothing``: the reason where there were none. ``calibration``:
-    whose decided.
+) -> AttemptOutcome:
+    """What the voice alone says over all utterances of an attempt. ``nothing``: the reason where there were none.
+    ``calibration``: whose decided.
     """
     used = [r for r in results if r.decision.outcome != "rejected"]
     seconds = sum(r.utterance.speech_seconds for r in used)
     snr_db = sum(r.utterance.snr_db * r.utterance.speech_seconds for r in used) / seconds if seconds else None
     best = max(used, key=lambda r: (_RANK[r.decision.outcome], r.decision.probability), default=None)
-    outcome: VerdictOutcome
+    outcome: OutcomeWord
     if best is None:
         reasons = Counter(r.decision.reason for r in results)
         outcome, reason = "no_decision", reasons.most_common(1)[0][0] if reasons else nothing
@@ -116,7 +130,7 @@ def judge(
         outcome, reason = "uncertain", "uncertain"
     else:
         outcome, reason = "no_match", "below_threshold"
-    return Verdict(
+    return AttemptOutcome(
         person=person,
         outcome=outcome,
         decision=best.decision if best else None,
