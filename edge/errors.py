@@ -161,3 +161,37 @@ class AttemptsError(EarmarkError):
     """The record of attempts is damaged, missing, or was changed by hand; nobody passes until it is set right."""
 
     code = "attempts"
+
+
+class ControlError(EarmarkError):
+    """The control socket cannot be made, or the daemon behind it does not answer as it should."""
+
+    code = "control"
+
+
+class BusyError(EarmarkError):
+    """Somebody else is being verified at the moment, or too many programs are connected."""
+
+    code = "busy"
+
+
+class AttemptCancelledError(EarmarkError):
+    """Whoever asked for a verification does not want its answer any more."""
+
+    exit_code = EXIT_NO_DECISION
+    code = "cancelled"
+
+
+class RequestError(EarmarkError):
+    """A line on the control socket that is no request, or one that is not allowed.
+
+    ``id``: of the request, where it has one. ``fatal``: nothing that follows on the connection can be understood.
+    """
+
+    exit_code = EXIT_USAGE
+    code = "bad_request"
+
+    def __init__(self, cause: str, remedy: str = "", *, fatal: bool = False) -> None:
+        super().__init__(cause, remedy)
+        self.fatal = fatal
+        self.id: str | None = None

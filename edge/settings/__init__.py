@@ -14,6 +14,7 @@ from edge.settings.secrets import Secret, mqtt_password
 from edge.settings.sections import (
     DEFAULT_BUNDLE,
     Audio,
+    Control,
     Decide,
     Enrolment,
     HomeAssistant,
@@ -31,6 +32,7 @@ __all__ = [
     "DEFAULT_BUNDLE",
     "ENVIRONMENT",
     "Audio",
+    "Control",
     "Decide",
     "Enrolment",
     "HomeAssistant",

@@ -304,6 +304,31 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
+class Control:
+    """The socket on which programs on this machine ask the daemon to verify somebody."""
+
+    enabled: bool = setting(
+        True,
+        "Serve it, so that `earmark verify` and PAM work while the daemon holds the microphone. Nobody but root and "
+        "the daemon's own account may ask unless `group` is set; there is never a network port.",
+    )
+    path: str = setting(
+        "",
+        "Path of the socket. Empty means `control.sock` in `$RUNTIME_DIRECTORY` (systemd: /run/earmark), else in the "
+        "state folder.",
+        pattern=r"(/.+)?",
+        pattern_words="an absolute path",
+    )
+    group: str = setting(
+        "",
+        "Group whose members may ask as well. The daemon must be a member.",
+        pattern=r"([a-z_][a-z0-9_-]{0,30})?",
+        pattern_words="the name of a group",
+    )
+    max_clients: int = setting(8, "Programs that may be connected at a time; root has two places more.", low=1, high=64)
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """Where people and undelivered messages are kept."""
 
@@ -328,6 +353,7 @@ class Settings:
     homeassistant: HomeAssistant = HomeAssistant()
     privacy: Privacy = Privacy()
     log: Log = Log()
+    control: Control = Control()
     state: State = State()
     path: Path | None = field(default=None, compare=False)
 
