@@ -62,6 +62,16 @@ def _distil(raw: dict[str, Any], args: argparse.Namespace, say: Say) -> dict[str
     return teach(recipe, teacher, Store(_prepared(args)), features_of(recipe.features), out=args.out, say=say)
 
 
+def _sweep(raw: dict[str, Any], args: argparse.Namespace, say: Say) -> dict[str, Any]:
+    from training.data.choices import features_of
+    from training.data.store import Store
+    from training.distil.sweep import Sweep, sweep
+
+    plan = Sweep.from_json(raw)
+    teacher = _teacher(args)
+    return sweep(plan, teacher, Store(_prepared(args)), features_of(plan.base.features), out=args.out, say=say)
+
+
 def _quantise(raw: dict[str, Any], args: argparse.Namespace, say: Say) -> dict[str, Any]:
     # By name: `convert` stands on this room, so nothing here may import it; only this command joins the two.
     tune = import_module("convert.qat.run").tune_by_recipe
@@ -108,6 +118,7 @@ def _teacher(args: argparse.Namespace) -> dict[str, Any]:
 KINDS: Final[dict[str, Callable[[dict[str, Any], argparse.Namespace, Say], dict[str, Any]]]] = {
     "slim": _slim,
     "distil": _distil,
+    "sweep": _sweep,
     "quantise": _quantise,
     "classify": _classify,
     "head": _head,
@@ -171,6 +182,10 @@ def _told(out: Path, report: dict[str, Any]) -> str:
         from training.classify.table import text
 
         return f"{text(report['rows'])}\n{out / 'report.json'}"
+    if "setting" in report["stages"][-1]:
+        from training.distil.sweep import text as sweep_text
+
+        return f"{sweep_text(report['stages'])}\n{out / 'report.json'}"
     return f"{out / 'weights.npz'}: {report['stages'][-1]}"
 
 

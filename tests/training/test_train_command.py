@@ -21,6 +21,7 @@ from training.data.prepare import prepare
 from training.data.store import Store
 from training.distil.fresh import FreshRecipe
 from training.distil.split import learn_and_judge
+from training.distil.sweep import Sweep
 from training.heads.recipe import HeadRecipe
 from training.models.campp import embedder
 from training.models.count import count
@@ -118,6 +119,68 @@ def test_a_network_that_begins_at_random_learns_from_the_same_teacher(place, tmp
     np.testing.assert_allclose(vector, expected, atol=1e-5)
 
 
+def test_settings_are_tried_side_by_side_on_the_same_clips(place, tmp_path, capsys):
+    small = {"family": "time_delay", "channels": 8, "kernels": [3], "second_stride": 0, "features": 8}
+    distil = recipe(place / "spec.json")["stages"][0]["distil"] | {"steps": 2}
+    base = {"name": "base", "features": str(place / "spec.json"), "held_out": 3, "clips": 8}
+    settings = {
+        "as it is": {},
+        "wider, 2 more steps": {"architecture": small | {"channels": 12}, "distil": {"steps": 4}},
+        "embedding and relational": {"distil": {"losses": {"embedding": 1.0, "relational": 1.0}}},
+    }
+    plan = {"kind": "sweep", "name": "few", "base": base | {"architecture": small, "distil": distil}}
+    (tmp_path / "sweep.json").write_text(json.dumps(plan | {"settings": settings}))
+    files = (
+        "--cache",
+        str(place / "features"),
+        "--teacher",
+        str(place / "teacher.npz"),
+        "--out",
+        str(tmp_path / "out"),
+    )
+    assert train([str(tmp_path / "sweep.json"), *files]) == 0
+    told = capsys.readouterr()
+    assert [line.split("  ")[0] for line in told.out.splitlines()[1:4]] == list(settings)
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["rows"] == 8
+    stages = {stage["setting"]: stage for stage in report["stages"]}
+    assert stages["wider, 2 more steps"]["weights"] > stages["as it is"]["weights"]
+    assert len((tmp_path / "out" / "wider-2-more-steps" / "log.csv").read_text()) > 0
+    assert told.err.count("asking the teacher") == 1
+    contender = open_contender(f"trained:{tmp_path / 'out' / 'wider-2-more-steps'}")
+    assert contender.parameters == stages["wider, 2 more steps"]["weights"]
+
+    assert train([str(tmp_path / "sweep.json"), *files]) == 0
+    assert "step" not in capsys.readouterr().err.replace("2 more steps", ""), "a setting that is done is not done again"
+    settings["as it is"] = {"distil": {"steps": 3}}
+    (tmp_path / "sweep.json").write_text(json.dumps(plan | {"settings": settings}))
+    assert train([str(tmp_path / "sweep.json"), *files]) == 2
+    assert "another setting" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({}, "no settings"),
+        ({"a": {"clips": 3}}, "'clips'"),
+        ({"a": 3}, "no object"),
+        ({"a b": {}, "A-b": {}}, "one folder"),
+        ({"a": {"distil": {"stps": 3}}}, "'stps'"),
+    ],
+)
+def test_a_sweep_changes_what_can_be_compared(settings, word):
+    small = {"family": "time_delay", "channels": 8, "kernels": [3], "second_stride": 0, "features": 8}
+    base = {"name": "base", "architecture": small, "distil": {"name": "x"}}
+    with pytest.raises(UsageError, match=word):
+        Sweep.from_json({"kind": "sweep", "name": "few", "base": base, "settings": settings})
+
+
+def test_fewer_clips_than_a_batch_are_refused():
+    small = {"family": "time_delay", "channels": 8, "kernels": [3], "second_stride": 0, "features": 8}
+    with pytest.raises(UsageError, match="5 clips"):
+        FreshRecipe.from_json({"name": "base", "architecture": small, "distil": {"name": "x"}, "clips": 5})
+
+
 def test_what_is_no_training_is_no_contender(tmp_path):
     with pytest.raises(UsageError, match="no finished training"):
         open_contender(f"trained:{tmp_path}")
@@ -143,7 +206,7 @@ def test_a_stage_may_be_a_budget_and_nothing_else():
 def test_shipped_recipes_can_be_read(name):
     raw = json.loads((RECIPES / f"{name}.json").read_text())
     kinds = {"slim": SlimRecipe, "distil": FreshRecipe, "quantise": QuantiseRecipe, "classify": ClassifyRecipe}
-    kinds |= {"head": HeadRecipe}
+    kinds |= {"head": HeadRecipe, "sweep": Sweep}
     kind = kinds[raw["kind"]]
     assert kind.from_json(kind.from_json(raw).to_json()) == kind.from_json(raw)
 

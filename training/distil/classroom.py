@@ -51,13 +51,13 @@ class Choices:
 
 
 class Classroom:
-    """A CAM++ that teaches. ``folder``: where what it said is kept."""
+    """A CAM++ that teaches. ``folder``: where what it said is kept. ``spec``: what teacher and students look at."""
 
     def __init__(
         self, teacher: Weights, store: Store, spec: FeatureSpec, choices: Choices, *, folder: Path, say: Say
     ) -> None:
         self._trunk: keras.Model | None = None
-        self._store, self._spec, self._choices, self._folder = store, spec, choices, folder
+        self._store, self.spec, self._choices, self._folder = store, spec, choices, folder
         rng = np.random.default_rng(choices.seed)
         learning, judging = learn_and_judge(store, choices.held_out)
         self.teacher = digest_of({name: np.asarray(value) for name, value in teacher.items()})
@@ -72,7 +72,7 @@ class Classroom:
 
     def _ask(self, network: keras.Model, rows: npt.NDArray[np.int64], say: Say) -> Float32:
         return targets(
-            self._store, self._spec, network.predict_on_batch, self._folder, name=self.teacher, rows=rows.tolist(),
+            self._store, self.spec, network.predict_on_batch, self._folder, name=self.teacher, rows=rows.tolist(),
             most=self._choices.teacher_windows, progress=lambda done, of: say(f"  clip {done}/{of}"),
         )  # fmt: skip
 
@@ -105,7 +105,7 @@ class Classroom:
         """For a report."""
         return {
             "teacher": self.teacher,
-            "features": self._spec.to_json(),
+            "features": self.spec.to_json(),
             "caches": [folder.name for folder in self._store.folders],
             "rows": len(self.lessons.rows),
             "judged_windows": len(self._shown),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge.errors import UsageError
 from edge.records import FeatureSpec
 from training.data.store import Store
 from training.distil.classroom import Choices, Classroom
@@ -28,7 +29,9 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreshRecipe:
-    """``architecture``: the student. The rest as in ``training.slim.recipe.SlimRecipe``."""
+    """``architecture``: the student. ``clips``: how many are learnt from; None: all of the cache. The rest as in
+    ``training.slim.recipe.SlimRecipe``.
+    """
 
     name: str
     architecture: Family
@@ -37,10 +40,17 @@ class FreshRecipe:
     seed: int = 1
     teacher_windows: int = 2
     held_out: int = 20
+    clips: int | None = None
+
+    @property
+    def choices(self) -> Choices:
+        """Who learns and who judges."""
+        return Choices(seed=self.seed, held_out=self.held_out, teacher_windows=self.teacher_windows, clips=self.clips)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, with the key that says what kind of recipe it is."""
-        plain = {name: getattr(self, name) for name in ("name", "features", "seed", "teacher_windows", "held_out")}
+        names = ("name", "features", "seed", "teacher_windows", "held_out", "clips")
+        plain = {name: getattr(self, name) for name in names}
         return {"kind": "distil", **plain, "architecture": self.architecture.to_json(), "distil": self.distil.to_json()}
 
     @classmethod
@@ -48,6 +58,11 @@ class FreshRecipe:
         """Raises ``UsageError``."""
         values = checked("A distillation recipe", values, cls, frozenset({"name", "architecture", "distil"}))
         architecture, distil = family(values["architecture"]), DistilRecipe.from_json(values["distil"])
+        clips = values.get("clips")
+        if clips is not None and (not isinstance(clips, int) or clips < distil.batch):
+            raise UsageError(
+                f"Nothing can be learnt from {clips!r} clips", "Give as many as a batch has, or null for all."
+            )
         return cls(**(values | {"architecture": architecture, "distil": distil}))
 
 
@@ -55,14 +70,19 @@ def teach(
     recipe: FreshRecipe, teacher: Weights, store: Store, spec: FeatureSpec, *, out: Path, say: Say
 ) -> dict[str, Any]:
     """Train the student to the end."""
-    choices = Choices(seed=recipe.seed, held_out=recipe.held_out, teacher_windows=recipe.teacher_windows)
-    room = Classroom(teacher, store, spec, choices, folder=out / "teacher", say=say)
+    room = Classroom(teacher, store, spec, recipe.choices, folder=out / "teacher", say=say)
+    stage = learn(recipe, room, out, say)
+    return {"recipe": recipe.to_json(), **room.describe(), "stages": [stage]}
+
+
+def learn(recipe: FreshRecipe, room: Classroom, out: Path, say: Say) -> dict[str, Any]:
+    """Train the student of ``recipe`` in a room that is open, to the end; gives its cost and how it was judged."""
+    bands = room.spec.coefficients
     dimensions = room.lessons.vectors.shape[1]
-    student = Fresh(recipe.architecture, spec.coefficients, dimensions, recipe.seed)
+    student = Fresh(recipe.architecture, bands, dimensions, recipe.seed)
     found = out / "weights.npz"
     if not found.exists():
         Distillation(recipe.distil, student, room.lessons, out).run(say, room.judge)
     network = student.with_tensors(read_checkpoint(found)).build(WINDOW_FRAMES)
     costs = count(network)
-    stage = {"macs_per_window": costs.macs, "weights": costs.weights, **room.judgement(network)}
-    return {"recipe": recipe.to_json(), **room.describe(), "stages": [stage]}
+    return {"macs_per_window": costs.macs, "weights": costs.weights, **room.judgement(network)}
