@@ -1,6 +1,7 @@
-"""From the CAM++ checkpoint to a bundle: the passes, in their order.
+"""From a trained network to a bundle: the passes, in their order.
 
-Takes a checkpoint (the original's, or one that ``earmark train`` made narrower), a folder of speech and a ``Recipe``.
+Takes a checkpoint (CAM++ as it is, narrower, or a network of another family, as ``earmark train`` makes them), a folder
+of speech and a ``Recipe``.
 Gives a bundle folder, the other variants beside it where they are wanted, and a report. Must hold: with the same recipe
 and speech the same int8 file comes out; nothing is written when a measurement is worse than it may be.
 """
@@ -24,8 +25,8 @@ from convert.encoder import int8_encoder
 from convert.errors import ConversionError
 from convert.float_tflite import dynamic_tflite, float_tflite
 from convert.graph import Float32, Graph
-from convert.keras_graph import from_keras
 from convert.measure import Wishes, measure, write_variants
+from convert.networks import CAMPPLUS, read_network
 from convert.observe import channel_peaks
 from convert.passes.context import chunked_context
 from convert.passes.equalise import equalise, scale_output
@@ -39,8 +40,7 @@ from convert.taps import with_middle
 from convert.variants import Converted, Variant
 from convert.windows import WINDOW_FRAMES, window
 from training.corpus import read_manifest
-from training.teachers.campp import Head, campp_head, campp_trunk
-from training.teachers.checkpoint import read_checkpoint
+from training.teachers.campp import Head
 
 Say = Callable[[str], None]
 """Takes one line of progress."""
@@ -168,7 +168,7 @@ def convert_trunk(  # noqa: PLR0917 - what is converted, with what, and how
     else:
         say("quantising the fine-tuned network")
         small = tuned.int8_model()
-    small = compact(with_middle(small))
+    small = compact(with_middle(small) if recipe.teacher == CAMPPLUS else small)
     light = None
     if dynamic:
         say("writing the dynamic-range file")
@@ -179,19 +179,13 @@ def convert_trunk(  # noqa: PLR0917 - what is converted, with what, and how
     return Trunk(model, small, kernel, fitted.bias, light)
 
 
-def _teacher(recipe: Recipe, checkpoint: Path, tuned: Tuned | None) -> tuple[Graph, Head]:
-    weights = read_checkpoint(checkpoint)
-    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    if recipe.checkpoint_sha256 not in ("", digest):
-        raise ConversionError(
-            f"{checkpoint} is not the checkpoint that the recipe pins",
-            "Fetch the one it names, or give a recipe of your own: an empty checkpoint_sha256 takes any",
-        )
+def _network(recipe: Recipe, checkpoint: Path, tuned: Tuned | None) -> tuple[Graph, Head]:
+    graph, head, weights = read_network(recipe, checkpoint)
     if tuned is not None and tuned.started_from != tensors_digest(weights):
         raise ConversionError(
             f"The fine-tuned network did not come of {checkpoint}", "Give the checkpoint that fine-tuning began with"
         )
-    return from_keras(campp_trunk(weights, WINDOW_FRAMES)), campp_head(weights)
+    return graph, head
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +213,7 @@ def build(recipe: Recipe, sources: Sources, out: Path, say: Say, wishes: Wishes 
     material = eer.Material(eer.read_lists(wishes.trials, speech), wishes.trials, speech, wishes.cache)
     say("reading the checkpoint")
     tuned = None if sources.tuned is None else read_tuned(sources.tuned)
-    graph, head = _teacher(recipe, sources.checkpoint, tuned)
+    graph, head = _network(recipe, sources.checkpoint, tuned)
     say("reading the calibration clips")
     windows, used = calibration_windows(recipe, sources.beside, speech)
     trunk = convert_trunk(graph, head, windows, recipe, say, wishes.variants, tuned)

@@ -22,6 +22,7 @@ from edge.errors import EXIT_OK, EarmarkError, ExtraMissingError, UsageError
 EXAMPLES: Final = """examples:
   earmark convert campplus --checkpoint campplus.pt --speech ~/speech --out accurate
   earmark convert campplus --checkpoint slim/weights.npz --recipe compact --speech ~/speech --out compact
+  earmark convert trained --checkpoint small --speech ~/speech --out small-bundle
   earmark convert campplus --checkpoint campplus.pt --tuned tuned/weights.npz --speech ~/speech --out accurate
   earmark convert campplus --checkpoint campplus.pt --speech ~/speech --out accurate --variants --trials ~/trials/*.tsv
 
@@ -39,8 +40,17 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("teacher", choices=["campplus"], help="which network: campplus = CAM++ of 3D-Speaker")
-    add("--checkpoint", type=Path, required=True, help="its weights: a .pt file, or a .npz of `earmark train`")
+    add(
+        "teacher",
+        choices=["campplus", "trained"],
+        help="which network: campplus = CAM++ of 3D-Speaker, as it is or slimmed; trained = another family",
+    )
+    add(
+        "--checkpoint",
+        type=Path,
+        required=True,
+        help="its weights: a .pt file, or a .npz of `earmark train`; for trained the folder that `earmark train` made",
+    )
     add("--tuned", type=Path, metavar="FILE", help="what `earmark train` made of it for int8 (a recipe of that kind)")
     add("--speech", type=Path, required=True, help="folder of recordings with a manifest.tsv")
     add("--out", type=Path, required=True, help="folder of the bundle; a bundle there is replaced")

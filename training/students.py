@@ -16,7 +16,7 @@ from edge.bundle.embedding import EmbeddingStream, Machinery
 from edge.bundle.heads import Head
 from edge.errors import UsageError
 from edge.features import FrontEnd
-from edge.records import Float32
+from edge.records import FeatureSpec, Float32
 from training.models.architecture import Architecture, Campp, Fresh
 from training.models.campp import HEAD
 from training.models.count import count
@@ -29,12 +29,7 @@ class Student:
 
     def __init__(self, folder: Path) -> None:
         """Raises ``UsageError`` where the folder holds no finished training."""
-        from training.data.choices import features_of
-
-        report, tensors = _report(folder), read_checkpoint(folder / "weights.npz")
-        recipe = report["recipe"]
-        spec = features_of(recipe.get("features", "accurate"))
-        network = _architecture(recipe, tensors, spec.coefficients).build(WINDOW_FRAMES)
+        network, spec = trained_network(folder)
         costs = count(network)
         self.parameters, self.macs = costs.weights, costs.macs
         self.megabytes = 4e-6 * sum(int(np.prod(variable.shape)) for variable in network.weights)
@@ -61,6 +56,15 @@ class Student:
         stream = EmbeddingStream(self._machinery)
         stream.push(samples)
         return stream.finish().vector
+
+
+def trained_network(folder: Path) -> tuple[Any, FeatureSpec]:
+    """The Keras model in ``folder`` for windows of 3 s, and what it looks at. Raises ``UsageError``."""
+    from training.data.choices import features_of
+
+    recipe, tensors = _report(folder)["recipe"], read_checkpoint(folder / "weights.npz")
+    spec = features_of(recipe.get("features", "accurate"))
+    return _architecture(recipe, tensors, spec.coefficients).build(WINDOW_FRAMES), spec
 
 
 def _report(folder: Path) -> dict[str, Any]:

@@ -15,9 +15,14 @@ from convert.clips import draw, write_clips
 from convert.recipe import RECIPES, read_recipe
 from convert.variants import VARIANTS
 from edge.errors import BundleError, UsageError
+from edge.features import FrontEnd, normalise
 from tests.convert.tiny import tiny_weights, voice, write_checkpoint
 from tests.edge.small_bundles import card
 from training.corpus import read_manifest
+from training.distil.fresh import FreshRecipe
+from training.models.architecture import Fresh
+from training.models.families import family
+from training.students import trained_network
 from training.teachers.checkpoint import save_tensors
 
 pytestmark = pytest.mark.training
@@ -184,3 +189,47 @@ def test_an_array_file_depends_on_its_arrays_alone():
     with np.load(io.BytesIO(npz(arrays))) as found:
         assert found["bias"].shape == ()
         np.testing.assert_array_equal(found["kernel"], arrays["kernel"])
+
+
+@pytest.fixture
+def trained(place, tmp_path):
+    """A folder as `earmark train` leaves it, with a network of another family that learnt nothing."""
+    small = {"family": "separable2d", "stem": 4, "widths": [4], "blocks": [1], "time_strides": [2], "features": 8}
+    plan = {
+        "name": "small",
+        "architecture": small,
+        "distil": {"name": "small"},
+        "features": str(tmp_path / "spec.json"),
+    }
+    spec = read_recipe(place / "recipe.json").spec
+    (tmp_path / "spec.json").write_text(json.dumps(spec.to_json()))
+    student = Fresh(family(small), 16, 6)
+    (tmp_path / "small").mkdir()
+    save_tensors(tmp_path / "small" / "weights.npz", student.tensors(student.build(300)))
+    report = {"recipe": FreshRecipe.from_json(plan).to_json()}
+    (tmp_path / "small" / "report.json").write_text(json.dumps(report))
+    return tmp_path / "small"
+
+
+def test_a_network_of_another_family_becomes_a_bundle(place, trained, tmp_path, few_sounds, capsys):
+    recipe = json.loads((place / "recipe.json").read_text()) | {"teacher": "trained", "parity_utterances": 4}
+    (place / "trained.json").write_text(json.dumps(recipe))
+    given = ["--checkpoint", str(trained), "--recipe", str(place / "trained.json"), "--speech", str(place / "speech")]
+    assert commands.convert(["trained", *given, "--out", str(tmp_path / "bundle"), "--min-cosine", "0.9"]) == 0, (
+        capsys.readouterr().err
+    )
+    bundle = edge.open_bundle(str(tmp_path / "bundle"))
+    samples = voice(1, 2.0, 140.0)
+    expected, _ = trained_network(trained)
+    frames = FrontEnd(bundle.spec).features(samples)
+    window = normalise(bundle.spec, frames[np.arange(300) % len(frames)])
+    whole = np.asarray(expected(window[None, ..., None], training=False))[0]
+    assert whole @ bundle.embed(samples) > 0.9
+
+    other = json.loads((place / "trained.json").read_text())
+    other["features"]["n_fft"] = 640
+    (place / "other.json").write_text(json.dumps(other))
+    given[3] = str(place / "other.json")
+    assert commands.convert(["trained", *given, "--out", str(tmp_path / "none")]) == 1
+    assert "other features" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
