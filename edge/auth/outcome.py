@@ -38,7 +38,8 @@ class AttemptOutcome:
     """``decision``: the one that counts, None where none was possible. ``reason``: one word for programs. ``words``:
     the same for people, where ``reason`` has no sentence of its own. ``speech_seconds`` and ``snr_db`` are those of
     everything that could be used. ``target_far``: share of strangers that pass, by the calibration that decided.
-    ``challenge`` and ``playback``: what these checks said, as plain values; None where they were not made.
+    ``challenge`` and ``playback``: what these checks said, as plain values; None where they were not made. ``repeat``:
+    the earlier sound that this one repeats, None where there is none.
     """
 
     person: Person
@@ -54,6 +55,7 @@ class AttemptOutcome:
     words: str = ""
     challenge: Mapping[str, Any] | None = field(default=None)
     playback: Mapping[str, Any] | None = field(default=None)
+    repeat: Mapping[str, Any] | None = field(default=None)
 
     @property
     def exit_code(self) -> int:
@@ -78,7 +80,7 @@ class AttemptOutcome:
         return f"voice does not match {name} ({needed})"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values. ``challenge`` and ``playback`` are there where these checks were made."""
+        """Plain values. ``challenge``, ``playback`` and ``repeat`` are there where these checks said something."""
         decision = self.decision
         llr = decision.best.llr if decision and decision.best else None
         told: dict[str, Any] = {
@@ -97,11 +99,8 @@ class AttemptOutcome:
             "model": self.model,
             "calibration": self.calibration,
         }
-        if self.challenge is not None:
-            told["challenge"] = dict(self.challenge)
-        if self.playback is not None:
-            told["playback"] = dict(self.playback)
-        return told
+        checks = {"challenge": self.challenge, "playback": self.playback, "repeat": self.repeat}
+        return told | {name: dict(said) for name, said in checks.items() if said is not None}
 
 
 def judge(
@@ -112,14 +111,17 @@ def judge(
     model: str,
     nothing: str,
     calibration: Origin = "bundle",
+    last_turn: bool = False,
 ) -> AttemptOutcome:
     """What the voice alone says over all utterances of an attempt. ``nothing``: the reason where there were none.
-    ``calibration``: whose decided.
+    ``calibration``: whose decided. ``last_turn``: only the last turn counts, with everything that was said in it;
+    without it the best decision does.
     """
     used = [r for r in results if r.decision.outcome != "rejected"]
     seconds = sum(r.utterance.speech_seconds for r in used)
     snr_db = sum(r.utterance.snr_db * r.utterance.speech_seconds for r in used) / seconds if seconds else None
-    best = max(used, key=lambda r: (_RANK[r.decision.outcome], r.decision.probability), default=None)
+    candidates = used[-1:] if last_turn else used
+    best = max(candidates, key=lambda r: (_RANK[r.decision.outcome], r.decision.probability), default=None)
     outcome: OutcomeWord
     if best is None:
         reasons = Counter(r.decision.reason for r in results)

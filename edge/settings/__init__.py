@@ -14,6 +14,7 @@ from edge.settings.secrets import Secret, mqtt_password
 from edge.settings.sections import (
     DEFAULT_BUNDLE,
     Audio,
+    Auth,
     Control,
     Decide,
     Enrolment,
@@ -32,6 +33,7 @@ __all__ = [
     "DEFAULT_BUNDLE",
     "ENVIRONMENT",
     "Audio",
+    "Auth",
     "Control",
     "Decide",
     "Enrolment",

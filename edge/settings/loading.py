@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from edge.errors import SettingsError
 from edge.settings.document import Entry, read_document
-from edge.settings.sections import SECTIONS, Key, Settings, describe
+from edge.settings.keys import Key
+from edge.settings.sections import SECTIONS, Settings, describe
 from edge.settings.values import convert, disagreements
 
 SYSTEM_CONFIG: Final = Path("/etc/earmark/earmark.yaml")

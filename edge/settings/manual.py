@@ -9,8 +9,9 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
+from edge.settings.keys import Key
 from edge.settings.loading import ENVIRONMENT
-from edge.settings.sections import SECTIONS, Key, describe
+from edge.settings.sections import SECTIONS, describe
 from edge.settings.values import expected
 
 _INTRODUCTION = """# Settings

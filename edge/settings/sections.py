@@ -13,49 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast, get_origin, get_type_hints
 
 from edge.records import Profile
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """What is known about a key besides its type and default: ``doc`` (sentences for a person), ``unit``, inclusive
-    bounds
-    ``low``/``high``, a pattern that text must match, and that pattern in words.
-    """
-
-    doc: str
-    unit: str = ""
-    low: float | None = None
-    high: float | None = None
-    pattern: str = ""
-    pattern_words: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One key of one section, as the loader and the generated documents see it. ``kind`` ``tuple``: a list of texts."""
-
-    name: str
-    kind: type
-    optional: bool
-    choices: tuple[str, ...]
-    default: Any
-    words: Words
-
-
-def setting(
-    default: Any,
-    doc: str,
-    *,
-    unit: str = "",
-    low: float | None = None,
-    high: float | None = None,
-    pattern: str = "",
-    pattern_words: str = "",
-) -> Any:
-    """A dataclass field with its words in the metadata."""
-    words = Words(doc, unit, low, high, pattern, pattern_words)
-    return field(default=default, metadata={"words": words})
-
+from edge.settings.keys import Key, setting
 
 DEFAULT_BUNDLE: Final = "accurate"
 """The bundle that listens where nothing else is chosen: here, in `earmark demo`, in `earmark bench`."""
@@ -215,6 +173,20 @@ class Enrolment:
 
 
 @dataclass(frozen=True, slots=True)
+class Auth:
+    """Attempts to be recognised as a certain person, by `earmark verify` and the control socket."""
+
+    fallback_hours: float = setting(
+        0.0,
+        "A voice is good for this long after the PIN was given, and never across a restart; then `earmark unlock` must "
+        "be used first. Telephones do so after 72 hours. 0 asks for no such thing.",
+        unit="h",
+        low=0,
+        high=168,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Mqtt:
     """The broker that events are published to."""
 
@@ -349,6 +321,7 @@ class Settings:
     decide: Decide = Decide()
     models: Models = Models()
     enrolment: Enrolment = Enrolment()
+    auth: Auth = Auth()
     mqtt: Mqtt = Mqtt()
     homeassistant: HomeAssistant = HomeAssistant()
     privacy: Privacy = Privacy()

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from edge.settings.document import Entry
-from edge.settings.sections import Key, Settings, fits
+from edge.settings.keys import Key
+from edge.settings.sections import Settings, fits
 
 _TRUE: Final = frozenset({"true", "yes", "on"})
 _FALSE: Final = frozenset({"false", "no", "off"})
