@@ -13,6 +13,7 @@ import grp
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,8 @@ SYSTEM: Final = Path("/run/earmark") / NAME
 """Where the systemd unit of ``earmark deploy unit`` puts it."""
 _LONGEST_ADDRESS: Final = 107
 _MODE: Final = 0o660
-_BACKLOG: Final = 16
+_BACKLOG: Final = 128
+_RETRY_SECONDS: Final = 0.02
 
 
 def socket_path(settings: Control, folder: Path, environ: Mapping[str, str] = os.environ) -> Path:
@@ -89,11 +91,19 @@ _REMEDY: Final = "Name another place in control.path, or set `control.enabled: f
 
 def connect(path: Path, timeout_seconds: float) -> socket.socket:
     """A connection to the daemon at ``path``. Raises ``OSError``."""
+    deadline = time.monotonic() + timeout_seconds
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
         connection.settimeout(timeout_seconds)
         with _short(path) as address:
-            connection.connect(address)
+            while True:
+                try:
+                    connection.connect(address)
+                    break
+                except BlockingIOError:  # more than the backlog are waiting; the kernel does not wait with a timeout
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(_RETRY_SECONDS)
     except BaseException:
         connection.close()
         raise

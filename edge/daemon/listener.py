@@ -2,7 +2,7 @@
 
 Takes an ``AudioSource`` and a ``Pipeline``; calls back with each ``Result`` and its latency. Must hold: the pipeline is
 touched by this thread alone (``between_blocks`` runs changes there); an end of the source, a stop and an error are told
-apart; ``last_progress`` lets a watchdog see a hang.
+apart; ``last_progress`` lets a watchdog see a hang; whoever taps the sound changes nothing for the pipeline.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import queue
 import threading
 from collections.abc import Callable
 
-from edge.errors import EarmarkError
+from edge.daemon.tap import Tap
+from edge.errors import EarmarkError, MicrophoneError
 from edge.pipeline import Pipeline
 from edge.records import SAMPLE_RATE, AudioBlock, AudioSource, Clock, Result
 
@@ -41,6 +42,8 @@ class Listener:
         self._on_result = on_result
         self._on_speaking = on_speaking
         self._changes: queue.SimpleQueue[Callable[[Pipeline], None]] = queue.SimpleQueue()
+        self._taps: tuple[Tap, ...] = ()
+        self._taps_lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
         self._speaking = False
@@ -71,10 +74,24 @@ class Listener:
         """Run ``change`` on the pipeline in the listening thread, before the next block."""
         self._changes.put(change)
 
+    def attach(self, tap: Tap) -> None:
+        """Give every block from the next one on to ``tap`` as well."""
+        with self._taps_lock:
+            self._taps = (*self._taps, tap)
+        if self.ended:
+            tap.fail(MicrophoneError("The daemon does not listen any more"))
+
+    def detach(self, tap: Tap) -> None:
+        """No more for ``tap``; safe to call twice."""
+        with self._taps_lock:
+            self._taps = tuple(one for one in self._taps if one is not tap)
+
     def interrupted(self) -> None:
         """The source has nothing to give for now: decide the open utterance, and say that nobody speaks. For the source
         to call, in the listening thread.
         """
+        for tap in self._taps:
+            tap.fail(MicrophoneError("The microphone was lost", "`earmark doctor` looks for it."))
         self._tell(self.pipeline.interrupt())
         self._tell_speaking(False)
 
@@ -93,6 +110,8 @@ class Listener:
             _LOG.exception("the listening thread failed")
             self.error = error
         finally:
+            for tap in self._taps:
+                tap.finish()
             self._tell_speaking(False)
             self.source.close()
 
@@ -100,6 +119,8 @@ class Listener:
         received = self._clock.monotonic()
         before, self._received = self._received, received
         self.last_progress = received
+        for tap in self._taps:
+            tap.offer(block)
         self._apply_changes()
         end = block.start + len(block.samples)
         for result in self.pipeline.push(block):

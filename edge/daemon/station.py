@@ -16,12 +16,13 @@ from typing import Any
 
 from edge.audio import open_source
 from edge.bundle import Analyses, known_spaces, open_bundle
-from edge.calibrate.kept import household, signature
-from edge.correction import UNCORRECTED
+from edge.calibrate.kept import Household, household, signature
 from edge.daemon.announcer import Announcer
 from edge.daemon.choices import Choices
+from edge.daemon.control import Control
 from edge.daemon.health import rss_mb
 from edge.daemon.listener import Listener
+from edge.daemon.verification import Scene
 from edge.events import EventMaker, HealthState, InfoState, UtteranceEvent, timestamp
 from edge.homeassistant import announced, change_messages, discovery_document, removal_messages
 from edge.mqtt import Command, Publisher, Topics
@@ -77,7 +78,7 @@ class Station:
         self._maker = EventMaker(settings.node, settings.privacy, model=self._model(), clock=clock)
         self._seen: object = None
         self._voiceprints: tuple[Voiceprint, ...] = ()
-        self._correction = UNCORRECTED
+        self._household = Household()
         self._mic_problem: str | None = None
         self.health_wanted = False
         """Something changed that should be reported before the next minute is up."""
@@ -87,6 +88,7 @@ class Station:
         states = self._outbox.states() if self._outbox else []
         self._document: dict[str, Any] | None = announced(self._topics, states)
         self._announcer = self._make_announcer([message.topic for _, message in states])
+        self._control = Control(settings, folder, earmark_version(), self._scene)
 
     def start(self) -> None:
         """Announce the device and begin to listen."""
@@ -100,9 +102,11 @@ class Station:
         self._publish(self._topics.setting("profile", self.settings.decide.profile))
         if self._listening:
             self._listener.start()
+        self._control.start()
 
     def stop(self, timeout_seconds: float) -> int:
         """End; the open utterance is decided and what can be delivered is. Gives the number of messages left."""
+        self._control.stop()
         self._listener.stop(timeout_seconds)
         self._store.close()
         if self._publisher is None or self._outbox is None:
@@ -153,8 +157,8 @@ class Station:
         everybody = self._store.people(self.bundle.encoder, self.bundle.space)
         self._voiceprints = tuple(voiceprint(p) for p in everybody)
         voiceprints = self._voiceprints
-        found = household(self._folder, self.bundle, everybody)
-        correction = self._correction = found.correction
+        found = self._household = household(self._folder, self.bundle, everybody)
+        correction = found.correction
         self._listener.between_blocks(lambda pipeline: pipeline.set_voiceprints(voiceprints, correction))
         if found.stale:
             _LOG.warning("the household's calibration is not used: %s; `earmark calibrate` renews it", found.stale)
@@ -248,7 +252,7 @@ class Station:
             realtime=self._realtime,
             on_problem=self._microphone_problem,
         )
-        pipeline = Pipeline(self.bundle, self.settings, self._voiceprints, correction=self._correction)
+        pipeline = Pipeline(self.bundle, self.settings, self._voiceprints, correction=self._household.correction)
         return Listener(
             source,
             pipeline,
@@ -278,6 +282,21 @@ class Station:
             self._on_event(event, result)
             fields = {"outcome": event.event_type, "probability": event.probability, "speech_s": event.speech_s}
             _LOG.info("utterance", extra={"fields": fields | {"latency_ms": event.latency_ms}})
+
+    def _scene(self) -> Scene:
+        """What a request on the control socket finds now."""
+        return Scene(
+            settings=self.settings,
+            folder=self._folder,
+            bundle=self.bundle,
+            model=self._model(),
+            store=self._store,
+            voiceprints=self._voiceprints,
+            household=self._household,
+            listener=self._listener,
+            listening=self._listening,
+            problem=self._mic_problem,
+        )
 
     def _on_speaking(self, speaking: bool) -> None:
         self._announcer.speaking(speaking)

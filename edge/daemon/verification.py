@@ -1,0 +1,159 @@
+"""Verification of one person on the sound that the daemon hears anyway.
+
+Takes requests of the control socket and the ``Scene`` they find; tells how far it is and what came of it. Must hold:
+one at a time; every attempt goes through ``auth.Gate``; the feed of the daemon goes on as if nobody had asked; an
+attempt ends within its time, and whoever has gone cancels it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from edge.auth.attempt import AttemptOutcome, Gate
+from edge.auth.listening import Heard, hear
+from edge.bundle import Bundle
+from edge.calibrate.kept import Household
+from edge.control import Tell, VerifyRequest
+from edge.control.protocol import failure, progress, result
+from edge.daemon.listener import Listener
+from edge.daemon.tap import Tap
+from edge.decision import FAR_TARGETS
+from edge.errors import BusyError, EarmarkError, MicrophoneError, PeopleError
+from edge.people import PeopleStore
+from edge.pipeline import Pipeline
+from edge.records import Person, Voiceprint
+from edge.settings import Settings
+
+_LOG = logging.getLogger(__name__)
+
+_GRACE_SECONDS: Final = 3.0
+"""Beyond the sound asked for, until a source that gives less than a second per second is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a request finds. ``problem``: why the microphone gives nothing; ``listening``: False where it is switched
+    off.
+    """
+
+    settings: Settings
+    folder: Path
+    bundle: Bundle
+    model: str
+    store: PeopleStore
+    voiceprints: tuple[Voiceprint, ...]
+    household: Household
+    listener: Listener
+    listening: bool
+    problem: str | None
+
+
+class Verifier:
+    """Carries out one verification at a time, each in a thread of its own."""
+
+    def __init__(self, scene: Callable[[], Scene]) -> None:
+        self._scene = scene
+        self._turn = threading.Lock()
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody is being verified now."""
+        return self._turn.locked()
+
+    def begin(self, request: VerifyRequest, tell: Tell) -> Verification:
+        """Begin; its end comes through ``tell``. Raises ``BusyError``, or what prevents it."""
+        if not self._turn.acquire(blocking=False):
+            raise BusyError("Somebody else is being verified", "Try again in a moment.")
+        try:
+            verification = Verification(self._scene(), request, tell, self._turn.release)
+            threading.Thread(target=verification.run, name="verification", daemon=True).start()
+        except BaseException:
+            self._turn.release()
+            raise
+        return verification
+
+
+class Verification:
+    """One of them; ``control.Running``. Raises ``EarmarkError`` where it cannot even begin."""
+
+    def __init__(self, scene: Scene, request: VerifyRequest, tell: Tell, done: Callable[[], None]) -> None:
+        if not scene.listening:
+            raise MicrophoneError("The daemon's microphone is switched off", "Switch it on over MQTT.")
+        if scene.problem is not None:
+            raise MicrophoneError(f"The daemon's microphone gives nothing: {scene.problem}")
+        self._scene = scene
+        self._request = request
+        self._tell = tell
+        self._done = done
+        self._tap = Tap()
+
+    def cancel(self) -> None:
+        """Nobody waits for the answer any more."""
+        self._tap.cancel()
+
+    def run(self) -> None:
+        """Hear and judge; tells the end whatever happens."""
+        try:
+            last = self._run()
+        except EarmarkError as error:
+            last = failure(self._request.id, error)
+        except Exception as error:
+            _LOG.exception("a verification failed")
+            last = failure(self._request.id, EarmarkError(f"Earmark made a mistake ({type(error).__name__})"))
+        finally:
+            self._scene.listener.detach(self._tap)
+            # Before the end is told: whoever hears it may ask again at once.
+            self._done()
+        self._tell(last, True)
+
+    def _run(self) -> bytes:
+        outcome = self._attempt(self._person())
+        _LOG.info("verification", extra={"fields": {"outcome": outcome.outcome, "reason": outcome.reason}})
+        return result(
+            self._request.id, "verify", outcome.exit_code, sentence=outcome.sentence(), attempt=outcome.to_json()
+        )
+
+    def _person(self) -> Person:
+        person = self._scene.store.find(self._request.person)
+        if person.id not in {v.person_id for v in self._scene.voiceprints}:
+            raise PeopleError(
+                f"{person.name} was enrolled with another model than {self._scene.bundle.name}", "Enrol again."
+            )
+        return person
+
+    def _attempt(self, person: Person) -> AttemptOutcome:
+        scene, request = self._scene, self._request
+        profile, seconds = scene.settings.decide.profile, request.timeout_seconds
+        with (
+            Gate(scene.folder, scene.settings) as gate,
+            gate.begin(person.id, requester=request.requester, challenge=request.challenge) as attempt,
+        ):
+            heard = self._listen(person, seconds)
+            return attempt.judge(
+                heard.results,
+                heard.samples,
+                person=person,
+                profile=profile,
+                model=scene.model,
+                nothing=heard.hearing.why_nothing(scene.settings),
+                calibration=scene.household.origin(FAR_TARGETS[profile]),
+            )
+
+    def _listen(self, person: Person, seconds: float) -> Heard:
+        scene = self._scene
+        pipeline = Pipeline(
+            scene.bundle, scene.settings, scene.voiceprints, claim=person.id, correction=scene.household.correction
+        )
+        scene.listener.attach(self._tap)
+        try:
+            self._tell(progress(self._request.id, "listening", seconds=seconds), False)
+            blocks = self._tap.blocks(time.monotonic() + seconds + _GRACE_SECONDS)
+            return hear(blocks, pipeline, limit_seconds=seconds, digits=self._request.challenge)
+        finally:
+            scene.listener.detach(self._tap)
