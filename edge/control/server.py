@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 
 from edge.control import protocol
 from edge.control.connection import Connection, Running
-from edge.control.peer import Access, peer_of
+from edge.control.peer import Access, Peer, peer_of
 from edge.control.protocol import CancelRequest, Request, StatusRequest, VerifyRequest
 from edge.errors import EXIT_NO_DECISION, EXIT_OK, BusyError, EarmarkError, RequestError
 
@@ -44,8 +44,8 @@ class Service(Protocol):
     def status(self) -> dict[str, Any]:
         """How the daemon is, as plain values."""
 
-    def verify(self, request: VerifyRequest, tell: Tell) -> Running:
-        """Begin a verification. Its progress and its end come through ``tell``. Raises ``EarmarkError``."""
+    def verify(self, request: VerifyRequest, peer: Peer, tell: Tell) -> Running:
+        """Begin one for ``peer``. Its progress and its end come through ``tell``. Raises ``EarmarkError``."""
 
 
 class ControlServer:
@@ -229,7 +229,7 @@ class ControlServer:
             self._told.put((client, request.id, line, last))
             self._ring()
 
-        client.running[request.id] = self._service.verify(request, tell)
+        client.running[request.id] = self._service.verify(request, client.peer, tell)
 
     def _cancelled(self, client: Connection, request: CancelRequest) -> bytes:
         running = client.running.get(request.request)

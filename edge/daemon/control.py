@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge.control import Access, ControlServer, Running, Tell, VerifyRequest, socket_path
+from edge.control import Access, ControlServer, Peer, Running, Tell, VerifyRequest, socket_path
 from edge.control.place import group_id, listen
 from edge.control.protocol import VERSION
 from edge.daemon.verification import Scene, Verifier
@@ -73,6 +73,6 @@ class Control:
             "busy": self._verifier.busy,
         }
 
-    def verify(self, request: VerifyRequest, tell: Tell) -> Running:
+    def verify(self, request: VerifyRequest, peer: Peer, tell: Tell) -> Running:
         """Begin a verification."""
-        return self._verifier.begin(request, tell)
+        return self._verifier.begin(request, peer.uid, tell)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from edge.errors import AttemptCancelledError, EarmarkError, MicrophoneError
+from edge.errors import EarmarkError, MicrophoneError
 from edge.records import AudioBlock
 
 _MOST_BLOCKS: Final = 200
@@ -25,6 +25,9 @@ class Tap:
     def __init__(self) -> None:
         self._queue: queue.Queue[AudioBlock | EarmarkError | None] = queue.Queue(_MOST_BLOCKS)
         self._ended: EarmarkError | None = None
+        self.cancelled = False
+        self.heard = False
+        """Whether the reader has got anything."""
 
     def offer(self, block: AudioBlock) -> None:
         """The next block."""
@@ -45,14 +48,15 @@ class Tap:
         self._put(error)
 
     def cancel(self) -> None:
-        """Nobody wants it any more."""
-        self.fail(AttemptCancelledError("The verification was cancelled"))
+        """Nobody waits for the answer any more: the sound ends here."""
+        self.cancelled = True
+        self.finish()
 
     def blocks(self, deadline: float) -> Iterator[AudioBlock]:
         """Yield blocks until the end, or until ``deadline`` (``time.monotonic``). Raises the reason for an end that was
         none.
         """
-        while (left := deadline - time.monotonic()) > 0:
+        while (left := deadline - time.monotonic()) > 0 and not self.cancelled:
             if self._ended is not None:
                 raise self._ended
             try:
@@ -65,6 +69,7 @@ class Tap:
                 return
             if isinstance(item, EarmarkError):
                 raise item
+            self.heard = True
             yield item
 
     def _put(self, item: EarmarkError | None) -> None:

@@ -13,18 +13,26 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from edge.auth.attempt import AttemptOutcome, Gate
 from edge.auth.listening import Heard, hear
 from edge.bundle import Bundle
 from edge.calibrate.kept import Household
+from edge.challenge import Challenge
 from edge.control import Tell, VerifyRequest
 from edge.control.protocol import failure, progress, result
 from edge.daemon.listener import Listener
 from edge.daemon.tap import Tap
 from edge.decision import FAR_TARGETS
-from edge.errors import BusyError, EarmarkError, MicrophoneError, PeopleError
+from edge.errors import (
+    AttemptCancelledError,
+    BusyError,
+    EarmarkError,
+    MicrophoneError,
+    PeopleError,
+    UnknownPersonError,
+)
 from edge.people import PeopleStore
 from edge.pipeline import Pipeline
 from edge.records import Person, Voiceprint
@@ -34,6 +42,8 @@ _LOG = logging.getLogger(__name__)
 
 _GRACE_SECONDS: Final = 3.0
 """Beyond the sound asked for, until a source that gives less than a second per second is given up."""
+_JUDGING_SECONDS: Final = 1.0
+"""Kept of the time of a challenge for the check itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +76,12 @@ class Verifier:
         """Whether somebody is being verified now."""
         return self._turn.locked()
 
-    def begin(self, request: VerifyRequest, tell: Tell) -> Verification:
-        """Begin; its end comes through ``tell``. Raises ``BusyError``, or what prevents it."""
+    def begin(self, request: VerifyRequest, uid: int, tell: Tell) -> Verification:
+        """Begin for the account ``uid``; its end comes through ``tell``. Raises ``BusyError``, or what prevents it."""
         if not self._turn.acquire(blocking=False):
             raise BusyError("Somebody else is being verified", "Try again in a moment.")
         try:
-            verification = Verification(self._scene(), request, tell, self._turn.release)
+            verification = Verification(self._scene(), request, uid, tell, self._turn.release)
             threading.Thread(target=verification.run, name="verification", daemon=True).start()
         except BaseException:
             self._turn.release()
@@ -82,13 +92,14 @@ class Verifier:
 class Verification:
     """One of them; ``control.Running``. Raises ``EarmarkError`` where it cannot even begin."""
 
-    def __init__(self, scene: Scene, request: VerifyRequest, tell: Tell, done: Callable[[], None]) -> None:
+    def __init__(self, scene: Scene, request: VerifyRequest, uid: int, tell: Tell, done: Callable[[], None]) -> None:
         if not scene.listening:
             raise MicrophoneError("The daemon's microphone is switched off", "Switch it on over MQTT.")
         if scene.problem is not None:
             raise MicrophoneError(f"The daemon's microphone gives nothing: {scene.problem}")
         self._scene = scene
         self._request = request
+        self._uid = uid
         self._tell = tell
         self._done = done
         self._tap = Tap()
@@ -120,7 +131,10 @@ class Verification:
         )
 
     def _person(self) -> Person:
-        person = self._scene.store.find(self._request.person)
+        try:
+            person = self._scene.store.find(self._request.person)
+        except UnknownPersonError as error:  # which would name those who are
+            raise UnknownPersonError("Nobody of that name is enrolled at the daemon") from error
         if person.id not in {v.person_id for v in self._scene.voiceprints}:
             raise PeopleError(
                 f"{person.name} was enrolled with another model than {self._scene.bundle.name}", "Enrol again."
@@ -129,13 +143,26 @@ class Verification:
 
     def _attempt(self, person: Person) -> AttemptOutcome:
         scene, request = self._scene, self._request
-        profile, seconds = scene.settings.decide.profile, request.timeout_seconds
+        challenge = Challenge.draw() if request.challenge else None
         with (
             Gate(scene.folder, scene.settings) as gate,
-            gate.begin(person.id, requester=request.requester, challenge=request.challenge) as attempt,
+            gate.begin(
+                person.id,
+                requester=request.requester,
+                challenge=request.challenge,
+                name=person.name,
+                uid=self._uid,
+            ) as attempt,
         ):
-            heard = self._listen(person, seconds)
-            return attempt.judge(
+            try:
+                heard = self._listen(person, challenge)
+            except MicrophoneError as error:
+                if not self._tap.heard:
+                    attempt.nothing_heard(error.code)
+                raise
+            profile = scene.settings.decide.profile
+            # Also where nobody waits any more: a voice that was heard and did not match counts, silence does not.
+            outcome = attempt.judge(
                 heard.results,
                 heard.samples,
                 person=person,
@@ -143,17 +170,27 @@ class Verification:
                 model=scene.model,
                 nothing=heard.hearing.why_nothing(scene.settings),
                 calibration=scene.household.origin(FAR_TARGETS[profile]),
+                challenge=challenge,
             )
+        if self._tap.cancelled:
+            raise AttemptCancelledError("The verification was cancelled")
+        return outcome
 
-    def _listen(self, person: Person, seconds: float) -> Heard:
-        scene = self._scene
+    def _listen(self, person: Person, challenge: Challenge | None) -> Heard:
+        scene, seconds = self._scene, self._request.timeout_seconds
         pipeline = Pipeline(
             scene.bundle, scene.settings, scene.voiceprints, claim=person.id, correction=scene.household.correction
         )
+        if challenge is not None:
+            seconds = min(seconds, challenge.seconds_left() - _JUDGING_SECONDS)
+            self._progress("challenge", digits=list(challenge.digits), text=challenge.text(), seconds=round(seconds, 1))
         scene.listener.attach(self._tap)
         try:
-            self._tell(progress(self._request.id, "listening", seconds=seconds), False)
+            self._progress("listening", seconds=round(seconds, 1))
             blocks = self._tap.blocks(time.monotonic() + seconds + _GRACE_SECONDS)
-            return hear(blocks, pipeline, limit_seconds=seconds, digits=self._request.challenge)
+            return hear(blocks, pipeline, limit_seconds=seconds, digits=len(challenge.digits) if challenge else 0)
         finally:
             scene.listener.detach(self._tap)
+
+    def _progress(self, stage: str, **fields: Any) -> None:
+        self._tell(progress(self._request.id, stage, **fields), False)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edge.control import Access, ControlServer, Tell, VerifyRequest
+from edge.control import Access, ControlServer, Peer, Tell, VerifyRequest
 from edge.control.place import connect, listen
 from edge.control.protocol import failure, progress, result
 from edge.errors import AttemptCancelledError, BusyError
@@ -50,7 +50,8 @@ class Service:
         self.asked += 1
         return {"protocol": 1, "listening": True}
 
-    def verify(self, request: VerifyRequest, tell: Tell) -> Attempt:
+    def verify(self, request: VerifyRequest, peer: Peer, tell: Tell) -> Attempt:
+        assert peer.uid == os.geteuid()
         if request.person == "Busy":
             raise BusyError("Somebody else is being verified")
         if request.person == "Broken":
