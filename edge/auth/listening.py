@@ -11,11 +11,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from edge.auth.hearing import Hearing
 from edge.pipeline import Pipeline
-from edge.records import SAMPLE_RATE, AudioBlock, Float32, Result
+from edge.records import SAMPLE_RATE, AudioBlock, Result
 
 PAUSE_SECONDS: Final = 1.2
 """Digits are taken to be complete when nobody has gone on for this long after an utterance."""
@@ -26,10 +24,9 @@ says half of them does not come near."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heard:
-    """``samples``: float32 ``(n,)`` mono 16 kHz, all that was heard."""
+    """``hearing``: also of what became no result."""
 
     results: tuple[Result, ...]
-    samples: Float32
     hearing: Hearing
 
 
@@ -48,11 +45,9 @@ def hear(
     """
     hearing = Hearing()
     results: list[Result] = []
-    kept: list[Float32] = []
     said_until: float | None = None
     for block in blocks:
         hearing.take(block)
-        kept.append(block.samples)
         on_seconds(len(block.samples) / SAMPLE_RATE)
         fresh = pipeline.push(block)
         results += fresh
@@ -64,7 +59,7 @@ def hear(
     if digits or not _matched(results):
         results += pipeline.finish()
     hearing.utterances = len(results)
-    return Heard(tuple(results), np.concatenate(kept) if kept else np.zeros(0, np.float32), hearing)
+    return Heard(tuple(results), hearing)
 
 
 def _matched(results: list[Result]) -> bool:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from edge.errors import EarmarkError, RequestError
+from edge.errors import EarmarkError, LockedOut, RequestError
 
 VERSION: Final = 1
 """Of the protocol; ``status`` tells it."""
@@ -25,6 +26,7 @@ DEFAULT_SECONDS: Final = 10.0
 LONGEST_SECONDS: Final = 60.0
 _LONGEST_ID: Final = 64
 _LONGEST_NAME: Final = 256
+_LANGUAGE: Final = re.compile(r"[a-z]{2,8}(-[A-Za-z0-9]{1,8})?")
 
 Requester = Literal["socket", "pam"]
 """On whose behalf an attempt is made, for the audit log. Only root may say ``pam``."""
@@ -48,7 +50,7 @@ class CancelRequest:
 @dataclass(frozen=True, slots=True)
 class VerifyRequest:
     """Is what the microphone hears from now on the voice of ``person`` (name or id)? ``challenge``: with random digits
-    to say. ``timeout_seconds``: of sound, at most.
+    to say, in ``language``. ``timeout_seconds``: of sound, at most.
     """
 
     id: str
@@ -56,6 +58,7 @@ class VerifyRequest:
     challenge: bool = False
     timeout_seconds: float = DEFAULT_SECONDS
     requester: Requester = "socket"
+    language: str = "en"
 
 
 Request = StatusRequest | CancelRequest | VerifyRequest
@@ -63,7 +66,7 @@ Request = StatusRequest | CancelRequest | VerifyRequest
 _FIELDS: Final[dict[str, frozenset[str]]] = {
     "status": frozenset(),
     "cancel": frozenset({"request"}),
-    "verify": frozenset({"person", "challenge", "timeout", "requester"}),
+    "verify": frozenset({"person", "challenge", "timeout", "requester", "language"}),
 }
 
 
@@ -125,9 +128,10 @@ def _request(identity: str, body: dict[str, Any]) -> Request:
     requester = body.get("requester", "socket")
     if requester not in ("socket", "pam"):
         raise RequestError("`requester` must be socket or pam")
-    return VerifyRequest(
-        identity, _text(body, "person", _LONGEST_NAME), _truth(body, "challenge"), _seconds(body), requester
-    )
+    person, language = _text(body, "person", _LONGEST_NAME), body.get("language", "en")
+    if not isinstance(language, str) or not _LANGUAGE.fullmatch(language):
+        raise RequestError("`language` must be a code such as en")
+    return VerifyRequest(identity, person, _truth(body, "challenge"), _seconds(body), requester, language)
 
 
 def _text(body: dict[str, Any], key: str, longest: int) -> str:
@@ -164,6 +168,7 @@ def encode(request: Request) -> bytes:
         case VerifyRequest():
             body |= {"op": "verify", "person": request.person, "challenge": request.challenge}
             body |= {"timeout": request.timeout_seconds, "requester": request.requester}
+            body["language"] = request.language
     return _line(body)
 
 
@@ -179,7 +184,10 @@ def result(identity: str, operation: str, exit_code: int, **fields: Any) -> byte
 
 def failure(identity: str | None, error: EarmarkError) -> bytes:
     """The last line of a request that was not carried out."""
-    told = {"code": error.code, "message": error.cause, "remedy": error.remedy}
+    told: dict[str, Any] = {"code": error.code, "message": error.cause, "remedy": error.remedy}
+    if isinstance(error, LockedOut):
+        seconds = error.seconds
+        told |= {"reason": error.reason, "retry_seconds": None if seconds is None else round(seconds, 1)}
     return _line({"id": identity, "event": "error", "exit_code": error.exit_code, "error": told})
 
 

@@ -143,7 +143,7 @@ class Verification:
 
     def _attempt(self, person: Person) -> AttemptOutcome:
         scene, request = self._scene, self._request
-        challenge = Challenge.draw() if request.challenge else None
+        challenge = Challenge.draw(language=request.language) if request.challenge else None
         with (
             Gate(scene.folder, scene.settings) as gate,
             gate.begin(
@@ -164,7 +164,6 @@ class Verification:
             # Also where nobody waits any more: a voice that was heard and did not match counts, silence does not.
             outcome = attempt.judge(
                 heard.results,
-                heard.samples,
                 person=person,
                 profile=profile,
                 model=scene.model,

@@ -39,6 +39,7 @@ requests = st.one_of(
         st.booleans(),
         st.floats(1, LONGEST_SECONDS),
         st.sampled_from(["socket", "pam"]),
+        st.sampled_from(["en", "de", "pt-BR"]),
     ),
 )
 
@@ -63,7 +64,7 @@ def test_any_bytes_are_a_request_or_refused(line: bytes) -> None:
         {},
         optional={
             key: values | st.sampled_from(["verify", "status", "cancel"])
-            for key in ("id", "op", "person", "challenge", "timeout", "request", "requester", "other")
+            for key in ("id", "op", "person", "challenge", "timeout", "request", "requester", "language", "other")
         },
     )
 )
@@ -121,6 +122,7 @@ def test_what_is_no_object_ends_the_conversation(line: bytes) -> None:
         {"timeout": 10**400},
         {"timeout": -1},
         {"requester": "root"},
+        {"language": "../en"},
         {"force": True},
         {"request": "2"},
     ],
