@@ -8,12 +8,13 @@ his, and a set by the root of its number of people.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from edge.errors import ExtraMissingError
 from training.corpus import Recording
 from training.datasets.splits import speaker_folds
 from training.heads.figures import softmax
@@ -25,6 +26,11 @@ Float64 = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
 _FOLDS = 6
+_LEAST_DEVIATION = 1e-4
+_NEVER = -30.0
+"""The logit of a class that nobody taught."""
+_TWO = 2
+"""Of two classes scikit-learn gives one row of weights."""
 
 
 def word(recipe: HeadRecipe, row: Recording) -> str:
@@ -60,6 +66,40 @@ def _fitted(recipe: HeadRecipe, heard: Sequence[Heard], classes: Labels) -> Line
     return fit(x, classes[owner], weights * share[owner], len(recipe.columns), recipe.penalty)
 
 
+def logistic(recipe: HeadRecipe, heard: Sequence[Heard]) -> Linear:
+    """What anybody would try first, to compare with: logistic regression on a recording's mean vector, standardised.
+
+    Raises ``ExtraMissingError`` without scikit-learn.
+    """
+    try:
+        from sklearn.linear_model import LogisticRegression
+    except ImportError as error:
+        raise ExtraMissingError("A plain head needs scikit-learn", "pip install 'earmark[train]'") from error
+
+    known = [one for one in heard if word(recipe, one.row) in recipe.classes]
+    x = np.stack([np.average(one.pooled, axis=0, weights=one.weights + 1e-9) for one in known])
+    centre, scale = x.mean(axis=0), x.std(axis=0) + _LEAST_DEVIATION
+    found = LogisticRegression(max_iter=1000).fit((x - centre) / scale, truth(recipe, known))
+    kernel = np.zeros((x.shape[1], len(recipe.columns)))
+    bias = np.full(len(recipe.columns), _NEVER)
+    rows = np.vstack([-found.coef_, found.coef_]) / 2 if len(found.classes_) == _TWO else found.coef_
+    starts = np.array([-1, 1]) * found.intercept_ / 2 if len(found.classes_) == _TWO else found.intercept_
+    kernel[:, found.classes_], bias[found.classes_] = rows.T, starts
+    return Linear(*(np.asarray(part, np.float32) for part in (centre, scale, kernel, bias)))
+
+
+def centred(heard: Sequence[Heard]) -> list[Heard]:
+    """Everybody's statistics without the mean over his own recordings, each recording counting the same. No label is
+    looked at.
+    """
+    sums: dict[str, list[Float64]] = {}
+    for one in heard:
+        mean = np.average(one.pooled, axis=0, weights=one.weights + 1e-9)
+        sums.setdefault(one.person, []).append(np.asarray(mean, np.float64))
+    means = {person: np.mean(vectors, axis=0).astype(np.float32) for person, vectors in sums.items()}
+    return [replace(one, pooled=one.pooled - means[one.person]) for one in heard]
+
+
 def logits(head: Linear, heard: Sequence[Heard]) -> Float64:
     """Per recording, the windows' logits averaged as on the device: (n, classes)."""
     return np.stack([np.average(head.logits(one.pooled), axis=0, weights=one.weights + 1e-9) for one in heard])
@@ -73,19 +113,23 @@ class Told:
     logits: Float64
 
 
-def tell(recipe: HeadRecipe, measure: Measure, heard: Sequence[Heard], progress: Callable[[int, int], None]) -> Told:
+def tell(recipe: HeadRecipe, measure: Measure, heard: Sequence[Heard]) -> Told:
     """Every recording of the measure's test, told by a head that has not heard its people."""
+    recipe = recipe.only(measure.classes)
     sets = {*(measure.learn or recipe.sets), *recipe.guessed_sets}
-    known = [one for one in heard if one.row.set in sets and one.copy in ("", *recipe.learnt_copies)]
-    asked = [one for one in heard if one.row.set == measure.test and one.copy == measure.copy]
+    copies = ("",) if measure.plain else ("", *recipe.learnt_copies)
+    heard = centred(heard) if measure.centred else heard
+    meant = [one for one in heard if one.row.set in recipe.guessed_sets or word(recipe, one.row) in recipe.classes]
+    known = [one for one in meant if one.row.set in sets and one.copy in copies]
+    asked = [one for one in meant if one.row.set == measure.test and one.copy == measure.copy]
+    teach = logistic if measure.plain else learn
     folds = _left_out(measure, asked)
     place = {id(one): number for number, one in enumerate(asked)}
     found = np.zeros((len(asked), len(recipe.columns)))
-    for done, people in enumerate(folds, 1):
+    for people in folds:
         mine = [one for one in asked if one.person in people]
         others = [one for one in known if _strange(measure, one, people)]
-        found[[place[id(one)] for one in mine]] = logits(learn(recipe, others), mine)
-        progress(done, len(folds))
+        found[[place[id(one)] for one in mine]] = logits(teach(recipe, others), mine)
     return Told(tuple(asked), found)
 
 

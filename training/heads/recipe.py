@@ -7,7 +7,7 @@ head stands here, so that none is made on the people it is measured on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final, Literal, get_args
 
 from edge.errors import UsageError
@@ -26,6 +26,11 @@ class Measure:
     """One row of figures: the people of ``test``, told by heads that learnt from ``learn`` (empty: every set of the
     recipe) and, by ``protocol``, not from them. ``copy``: which copy is told, ``""`` for the recording itself.
     ``teaches_doubt``: whether the pack's temperature and limit are learnt here, too.
+
+    What compares, and makes no pack: ``classes``: only these are learnt and told (empty: all). ``centred``: from every
+    recording's statistics the mean of its speaker's recordings is taken, without a label: what somebody whose usual
+    voice is known would get. ``plain``: a logistic regression instead, on the recordings as they are. ``with_gender``:
+    the gender is told, too, by a second head, and the pair has to be right.
     """
 
     test: str
@@ -33,6 +38,24 @@ class Measure:
     learn: tuple[str, ...] = ()
     copy: str = ""
     teaches_doubt: bool = False
+    classes: tuple[str, ...] = ()
+    centred: bool = False
+    plain: bool = False
+    with_gender: bool = False
+
+    @property
+    def compares(self) -> bool:
+        """Whether this is anything but what the pack's own head does."""
+        return bool(self.classes) or self.centred or self.plain or self.with_gender
+
+    @property
+    def how(self) -> str:
+        """In words, what is done otherwise; "" where nothing is."""
+        words = [f"{len(self.classes)} classes"] if self.classes else []
+        words += ["speaker's mean taken away"] if self.centred else []
+        words += ["logistic regression"] if self.plain else []
+        words += ["gender and label"] if self.with_gender else []
+        return ", ".join(words)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Measure:
@@ -42,7 +65,13 @@ class Measure:
             raise UsageError(
                 f"A measure can't leave out {values['protocol']!r}", f"Give {', '.join(get_args(Protocol))}."
             )
-        return cls(**(values | {"learn": tuple(values.get("learn", ()))}))
+        lists = {name: tuple(values.get(name, ())) for name in ("learn", "classes")}
+        measure = cls(**(values | lists))
+        if measure.compares and measure.teaches_doubt:
+            raise UsageError(
+                "A measure that tells otherwise than the pack can't teach it doubt", "Let another one do it."
+            )
+        return measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +113,13 @@ class HeadRecipe:
         """The classes in the order of the head's columns."""
         return tuple(dict.fromkeys(self.classes.values()))
 
+    def only(self, classes: tuple[str, ...]) -> HeadRecipe:
+        """The same for some of the classes, each published as it is; where none is given, the recipe as it is."""
+        if not classes:
+            return self
+        words = {word: name for word, name in self.classes.items() if name in classes}
+        return replace(self, classes=words, publish={})
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, with the key that says what kind of recipe it is."""
         copies = {name: copy.to_json() for name, copy in self.copies.items()}
@@ -114,6 +150,9 @@ class HeadRecipe:
             raise UsageError(
                 f"There is no copy {unknown[0]!r}", f"Describe it under copies; there are {sorted(copies)}."
             )
+        narrow = {name for one in recipe.measures for name in one.classes}
+        if unknown := sorted(narrow - set(recipe.columns)):
+            raise UsageError(f"There is no class {unknown[0]!r} to measure", f"There are {', '.join(recipe.columns)}.")
         if len(recipe.columns) < 2 or not recipe.sets or not any(one.teaches_doubt for one in recipe.measures):
             raise UsageError(
                 "A label head needs two classes, a set to learn from and one that teaches it doubt", "Give them."

@@ -13,8 +13,9 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +30,21 @@ from training.heads.heard import Heard, Hearing
 from training.heads.learn import Told, learn, tell, truth, word
 from training.heads.published import answers, sureness
 from training.heads.published import figures as published_figures
-from training.heads.recipe import HeadRecipe
+from training.heads.recipe import HeadRecipe, Measure
 from training.heads.regression import Linear
 from training.heads.told import text
+
+GENDER: Final = HeadRecipe(
+    name="gender beside another label",
+    label="gender",
+    classes={"f": "female", "m": "male"},
+    sets=(),
+    learnt_copies=("room",),
+    penalty=1.0,
+    measures=(),
+    card={},
+)
+"""How the gender is learnt where a measure asks for the pair."""
 
 Say = Callable[[str], None]
 Float64 = npt.NDArray[np.float64]
@@ -130,26 +143,41 @@ def _heard(recipe: HeadRecipe, rows: Sequence[Recording], hearing: Hearing, say:
 def _measured(recipe: HeadRecipe, heard: Sequence[Heard], say: Say) -> tuple[list[dict[str, Any]], list[Told]]:
     rows, kept = [], []
     for measure in recipe.measures:
-        told = tell(recipe, measure, heard, lambda done, of: None)
+        told = tell(recipe, measure, heard)
         kept.append(told)
-        say(f"  told {measure.test} {measure.copy}".rstrip())
-    for measure, told in zip(recipe.measures, kept, strict=True):
-        classes = truth(recipe, told.heard)
-        p, below = _doubted(recipe, told)
-        said = answers(recipe, p, below)
-        rows.append(
-            {
-                "test": measure.test,
-                "copy": measure.copy,
-                "left_out": measure.protocol,
-                "learnt_from": [
-                    name for name in measure.learn or recipe.sets if measure.protocol != "sets" or name != measure.test
-                ],
-            }
-            | summary(p, classes, [one.person for one in told.heard], recipe.columns)
-            | {"published": published_figures(recipe, classes, said)}
-        )
+        rows.append(_row(recipe, measure, told, _gender(recipe, measure, heard) if measure.with_gender else None))
+        say(f"  told {measure.test} {measure.copy}{measure.how}".rstrip())
     return rows, kept
+
+
+def _gender(recipe: HeadRecipe, measure: Measure, heard: Sequence[Heard]) -> Told:
+    """The genders of the very recordings that the measure asks for."""
+    words = recipe.only(measure.classes).classes
+    return tell(GENDER, replace(measure, classes=()), [one for one in heard if word(recipe, one.row) in words])
+
+
+def _row(recipe: HeadRecipe, measure: Measure, told: Told, gender: Told | None) -> dict[str, Any]:
+    """The figures of one measure."""
+    narrow = recipe.only(measure.classes)
+    classes, labels = truth(narrow, told.heard), narrow.columns
+    p, below = _doubted(narrow, told)
+    row = {
+        "test": measure.test,
+        "copy": measure.copy,
+        "how": measure.how,
+        "left_out": measure.protocol,
+        "learnt_from": [
+            name for name in measure.learn or recipe.sets if measure.protocol != "sets" or name != measure.test
+        ],
+    }
+    people = [one.person for one in told.heard]
+    if gender is None:
+        said = answers(narrow, p, below)
+        return row | summary(p, classes, people, labels) | {"published": published_figures(narrow, classes, said)}
+    other, _ = _doubted(GENDER, gender)
+    pairs = (other[:, :, None] * p[:, None, :]).reshape(len(p), -1)
+    names = [f"{first} {second}" for first in GENDER.columns for second in labels]
+    return row | summary(pairs, truth(GENDER, gender.heard) * len(labels) + classes, people, names)
 
 
 def _doubted(recipe: HeadRecipe, told: Told) -> tuple[Float64, Float64]:

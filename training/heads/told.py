@@ -19,6 +19,7 @@ _HEADINGS: Final = (
     "ECE",
     "answered",
     "right then",
+    "how",
 )
 
 
@@ -37,10 +38,16 @@ def text(figures: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
                     f"{row['uar_low']:.3f}-{row['uar_high']:.3f}",
                     f"{row['macro_f1']:.3f}",
                     f"{row['ece']:.3f}",
-                    f"{row['published']['told']:.3f}",
-                    f"{row['published']['right'] or 0:.3f}",
+                    *_published(row),
+                    row.get("how", ""),
                 )
             )
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _published(row: Mapping[str, Any]) -> tuple[str, str]:
+    """A pair of labels is never published."""
+    found = row.get("published")
+    return ("-", "-") if found is None else (f"{found['told']:.3f}", f"{found['right'] or 0:.3f}")

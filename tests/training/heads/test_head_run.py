@@ -9,17 +9,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
+from sklearn.linear_model import LogisticRegression
 
 import edge
 from edge.errors import UsageError
 from tests.convert.tiny import voice
 from tests.edge import small_bundles
 from training.corpus import COLUMNS, Recording
+from training.heads import run as run_module
+from training.heads.figures import softmax
 from training.heads.heard import Heard, trimmed, windows
-from training.heads.learn import learn, logits, tell
+from training.heads.learn import centred, learn, logits, tell, truth
 from training.heads.published import answers, figures, sureness
 from training.heads.recipe import HeadRecipe, Measure
 from training.heads.regression import fit
+from training.heads.told import text
 from training.train_command import recipe_path, train
 
 pytestmark = pytest.mark.training
@@ -103,6 +107,8 @@ def test_without_speech_or_labels_there_is_one_sentence(place, tmp_path, capsys)
         ({"classes": {"f": "female"}}, "needs two classes"),
         ({"surprise": 1}, "has no 'surprise'"),
         ({"measures": [{"test": "one", "protocol": "nobody"}]}, "leave out 'nobody'"),
+        ({"measures": [{"test": "one", "protocol": "sets", "plain": True, "teaches_doubt": True}]}, "teach it doubt"),
+        ({"measures": [{"test": "one", "protocol": "sets", "classes": ["child"]}]}, "no class 'child'"),
     ],
 )
 def test_a_recipe_that_makes_no_sense_is_refused(place, changes, words):
@@ -155,7 +161,7 @@ def test_nobody_is_told_by_a_head_that_learnt_from_him(place, protocol, monkeypa
         "training.heads.learn.logits",
         lambda head, heard: (asked.append({(one.row.set, one.row.speaker) for one in heard}), logits(head, heard))[1],
     )
-    told = tell(recipe, Measure(test="two", protocol=protocol), made_up(), lambda done, of: None)
+    told = tell(recipe, Measure(test="two", protocol=protocol), made_up())
     assert len(told.heard) == 12
     assert len(asked) == {"sets": 1, "speakers": 6, "speaker": 6}[protocol]
     for known, mine in zip(pairs, asked, strict=True):
@@ -164,6 +170,76 @@ def test_nobody_is_told_by_a_head_that_learnt_from_him(place, protocol, monkeypa
     assert Counter(person for people in asked for person in people) == dict.fromkeys(
         {("two", f"s{n}") for n in range(6)}, 1
     )
+
+
+def moody(seed: int = 0) -> list[Heard]:
+    """People of two sets whose statistics depend on their mood, and much more on who they are."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for name in ("one", "two"):
+        for person in range(6):
+            own = rng.normal(0, 5, 6).astype(np.float32)
+            for take, mood in enumerate(("happy", "sad", "angry") * 3):
+                row = Recording(str(take), "train", name, f"s{person}", "fm"[person % 2], "", "", 1.0, "", "")
+                row = replace(row, emotion=mood)
+                mean = own + np.eye(6, dtype=np.float32)[take % 3] + (person % 2) * np.float32([0, 0, 0, 9, 0, 0])
+                found.append(
+                    Heard(row, "", mean + rng.normal(0, 0.1, (2, 6)).astype(np.float32), np.ones(2, np.float32))
+                )
+    return found
+
+
+@pytest.fixture
+def moods():
+    raw = json.loads(recipe_path("emotion-ravdess").read_text())
+    measures = [{"test": "two", "protocol": "sets", "teaches_doubt": True}]
+    return HeadRecipe.from_json(raw | {"sets": ["one"], "learnt_copies": [], "measures": measures})
+
+
+def test_without_the_means_of_people_what_is_left_is_the_mood(moods):
+    shares = {}
+    for centring in (False, True):
+        told = tell(moods, Measure(test="two", protocol="sets", centred=centring), moody())
+        shares[centring] = np.mean(told.logits.argmax(axis=1) == truth(moods, told.heard))
+    assert shares[False] < 0.7
+    assert shares[True] > 0.99
+    means = {}
+    for one in centred(moody()):
+        means.setdefault(one.person, []).append(one.pooled.mean(axis=0))
+    assert all(np.abs(np.mean(rows, axis=0)).max() < 1e-4 for rows in means.values())
+
+
+def test_a_measure_of_some_classes_neither_learns_nor_tells_the_others(moods):
+    told = tell(moods, Measure(test="two", protocol="sets", classes=("happy", "sad")), moody())
+    assert {one.row.emotion for one in told.heard} == {"happy", "sad"}
+    assert told.logits.shape == (2 * 6 * 3, 2)
+
+
+@pytest.mark.parametrize("classes", [(), ("happy", "sad")])
+def test_the_plain_head_is_a_logistic_regression(moods, classes):
+    measure = Measure(test="two", protocol="sets", plain=True, classes=classes, centred=True)
+    told = tell(moods, measure, moody())
+    narrow = moods.only(classes)
+    known = [one for one in centred(moody()) if one.row.set == "one" and one.row.emotion in narrow.classes]
+    x = np.stack([one.pooled.mean(axis=0) for one in known])
+    centre, scale = x.mean(axis=0), x.std(axis=0) + 1e-4
+    model = LogisticRegression(max_iter=1000).fit((x - centre) / scale, [one.row.emotion for one in known])
+    seen = {one.row.path + one.person: one for one in centred(moody())}
+    means = np.stack([seen[one.row.path + one.person].pooled.mean(axis=0) for one in told.heard])
+    expected = model.predict_proba((means - centre) / scale)
+    columns = [narrow.columns.index(narrow.classes[word]) for word in model.classes_]
+    np.testing.assert_allclose(softmax(told.logits)[:, columns], expected, atol=1e-4)
+
+
+def test_a_pair_is_right_where_both_are(moods):
+    measure = Measure(test="two", protocol="speakers", learn=("two",), with_gender=True, classes=("happy", "sad"))
+    heard = moody()
+    row = run_module._row(moods, measure, tell(moods, measure, heard), run_module._gender(moods, measure, heard))
+    assert row["how"] == "2 classes, gender and label"
+    assert set(row["recall"]) == {"female happy", "female sad", "male happy", "male sad"}
+    assert row["utterances"] == 36
+    assert "published" not in row
+    assert "gender and label" in text({"accurate": [row]})
 
 
 def test_each_recording_weighs_the_same_however_many_windows_it_has():
