@@ -31,6 +31,8 @@ EXAMPLES: Final = """examples:
   earmark train time-delay --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out tdnn
   earmark train quantise-aware --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out tuned
   earmark train gender-mfcc-cnn2d --speech ~/speech --out gender
+  earmark train digits --speech ~/speech --out digits
+  earmark train digits --words ziffern.txt --language de --speech ~/ziffern --out ziffern
   earmark train emotion-ravdess --bundle accurate --speech ~/speech --out emotion
   earmark train ./mine.json --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out mine
   earmark convert campplus --checkpoint slim/weights.npz --recipe RECIPE --speech ~/speech --out slim-bundle
@@ -100,6 +102,20 @@ def _head(raw: dict[str, Any], args: argparse.Namespace, say: Say) -> dict[str, 
     return make_heads(recipe, args.bundle or ["accurate"], args.speech, args.out, say)
 
 
+def _digits(raw: dict[str, Any], args: argparse.Namespace, say: Say) -> dict[str, Any]:
+    from training.digits.recipe import DigitsRecipe
+    from training.digits.run import Digits
+
+    if args.speech is None:
+        raise UsageError("A digit recogniser learns from recordings", "Name their folder with --speech.")
+    if args.words is not None:
+        lines = args.words.read_text(encoding="utf-8").splitlines() if args.words.is_file() else []
+        raw = raw | {"words": lines, "language": args.language or "xx", "name": f"digits-{args.language or 'xx'}"}
+    convert = import_module("convert.digits").int8_file  # by name, as above
+    recipe = DigitsRecipe.from_json(raw)
+    return Digits(recipe, args.speech, args.out, test=args.test or (), convert=convert, say=say).run()
+
+
 def _prepared(args: argparse.Namespace) -> list[Path]:
     if not args.cache:
         raise UsageError("This recipe learns from prepared features", "Name what `earmark data prepare` made: --cache.")
@@ -122,6 +138,7 @@ KINDS: Final[dict[str, Callable[[dict[str, Any], argparse.Namespace, Say], dict[
     "quantise": _quantise,
     "classify": _classify,
     "head": _head,
+    "digits": _digits,
 }
 """What a recipe's ``kind`` stands for."""
 
@@ -186,6 +203,10 @@ def _told(out: Path, report: dict[str, Any]) -> str:
         from training.distil.sweep import text as sweep_text
 
         return f"{sweep_text(report['stages'])}\n{out / 'report.json'}"
+    if "left_out" in report:
+        from training.digits.told import text as digits_text
+
+        return digits_text(report)
     return f"{out / 'weights.npz'}: {report['stages'][-1]}"
 
 
@@ -234,6 +255,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="bundle that a label head stands on (accurate); may be repeated",
     )
+    add("--words", type=Path, metavar="FILE", help="words of a digit recogniser, a line each (docs/digits.md)")
+    add("--language", metavar="NAME", help="of these words, as espeak-ng calls it: de, fr, ar ...")
+    add("--test", type=Path, action="append", metavar="DIR", help="recordings to measure a digit recogniser with")
     add("--teacher", type=Path, metavar="FILE", help="checkpoint of the teacher, .pt or .npz")
     add("--checkpoint", type=Path, metavar="FILE", help="network that a recipe of the kind quantise begins with")
     add("--out", type=Path, required=True, metavar="DIR", help="where everything goes; an interrupted run goes on")

@@ -96,7 +96,7 @@ class Recogniser:
         skipped = (len(samples) - len(kept)) / SAMPLE_RATE
         logs = self.log_probabilities(kept)
         heard = strings.best(logs)
-        odds = strings.log_odds(_spoken_part(logs), digits)
+        odds = strings.log_odds(spoken_part(logs), digits)
         said = odds >= self.card.accept_log_odds
         probability = float(1.0 / (1.0 + np.exp(np.clip(-odds, -50.0, 50.0))))
         if not heard.digits:
@@ -107,7 +107,7 @@ class Recogniser:
         return ChallengeOutcome(said, heard.digits, probability, reason, round(start, 3), round(end, 3))
 
 
-def _spoken_part(logs: Float64) -> Float64:
+def spoken_part(logs: Float64) -> Float64:
     """Without the stretches before and after all words, which every string explains alike."""
     busy = np.flatnonzero(logs[:, -1] < _SURE_BLANK)
     if not len(busy):
