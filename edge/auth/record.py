@@ -68,13 +68,16 @@ _SET_RIGHT: Final = (
 
 
 class Session:
-    """One transaction. ``db``: the connection. ``journal``: where lines are added that become part of it."""
+    """One transaction. ``db``: the connection. ``journal``: where lines are added that become part of it. ``mended``:
+    the log lacked lines, as after a power cut.
+    """
 
-    __slots__ = ("db", "journal")
+    __slots__ = ("db", "journal", "mended")
 
-    def __init__(self, db: sqlite3.Connection, journal: Journal) -> None:
+    def __init__(self, db: sqlite3.Connection, journal: Journal, mended: bool) -> None:
         self.db = db
         self.journal = journal
+        self.mended = mended
 
 
 class Record:
@@ -101,10 +104,10 @@ class Record:
         """A transaction that nobody else's comes between: on the disk at the end, or undone by an exception."""
         with self._thread, files.locked(self.folder), _in_words(self.path):
             journal = Journal(self.folder, self._db, self._clock)
-            journal.mend()
+            mended = journal.mend()
             journal.rotate_if_long()
             with _transaction(self._db):
-                yield Session(self._db, journal)
+                yield Session(self._db, journal, mended)
                 journal.seal()
             journal.write()
 
@@ -113,8 +116,7 @@ class Record:
         """Counts and log as they are, with the log mended where a power cut had come between the two."""
         with self._thread, files.locked(self.folder), _in_words(self.path):
             journal = Journal(self.folder, self._db, self._clock)
-            journal.mend()
-            yield Session(self._db, journal)
+            yield Session(self._db, journal, journal.mend())
 
     def _open(self) -> sqlite3.Connection:
         there = bool(files.logs(self.folder))

@@ -13,13 +13,13 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from edge import __version__
 from edge.cli import options, registry
 from edge.cli.console import Console, printable
 from edge.cli.interrupt import every_interrupt_counts
-from edge.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EarmarkError, StorageError, UsageError
+from edge.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EarmarkError, LockedOut, StorageError, UsageError
 
 EXIT_PIPE: Final = 141
 """What a shell reports for a program whose reader went away (128 + SIGPIPE)."""
@@ -142,11 +142,16 @@ def _report(error: EarmarkError, console: Console, debug: bool) -> int:
     return error.exit_code
 
 
-def error_json(error: EarmarkError) -> dict[str, dict[str, str]]:
-    """The form of every error with ``--json``; ``reason`` where the audio was at fault."""
-    body = {"code": error.code, "message": error.cause, "remedy": error.remedy}
-    reason = getattr(error, "reason", None)
-    return {"error": body | {"reason": str(reason)} if reason else body}
+def error_json(error: EarmarkError) -> dict[str, dict[str, Any]]:
+    """The form of every error with ``--json``; ``reason`` where the audio was at fault or somebody is locked out, and
+    then ``retry_seconds``: when to try again, null where waiting does not help.
+    """
+    body: dict[str, Any] = {"code": error.code, "message": error.cause, "remedy": error.remedy}
+    if reason := getattr(error, "reason", None):
+        body["reason"] = str(reason)
+    if isinstance(error, LockedOut):
+        body["retry_seconds"] = None if error.seconds is None else round(error.seconds, 1)
+    return {"error": body}
 
 
 def _storage(error: OSError) -> EarmarkError:

@@ -60,6 +60,12 @@ class Console:
             sys.stderr.write(text + "\n")
             sys.stderr.flush()
 
+    def prompt(self, text: str) -> None:
+        """A line on stderr that somebody has to act on: shown with ``--quiet`` too."""
+        self.clear_live()
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
     def warn(self, text: str) -> None:
         """A line on stderr that is always shown."""
         self.clear_live()
