@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from deploy.pam import files as pam
 from deploy.snippets import acl, asound, udev_rule
 from deploy.units import template, unit
 from edge.errors import EXIT_OK
@@ -26,6 +27,9 @@ EXAMPLES: Final = """examples:
   earmark deploy udev --vendor 2886 --product 0018 | sudo tee /etc/udev/rules.d/85-earmark-microphone.rules
   earmark deploy asound | sudo tee -a /etc/asound.conf
   earmark deploy acl --user earmark-kitchen --node kitchen | sudo tee -a /etc/mosquitto/acl
+  earmark deploy pam-helper | sudo install -D -m 755 /dev/stdin /usr/local/lib/earmark/earmark-pam
+  earmark deploy pam-people | sudo install -m 644 /dev/stdin /etc/earmark/pam-people
+  earmark deploy pam-service
 """
 
 
@@ -65,6 +69,21 @@ def make_acl(options: argparse.Namespace) -> str:
     """``earmark deploy acl``. What is given as an option goes in as environment, so that the settings check it."""
     given = {"EARMARK_MQTT__USERNAME": options.user, "EARMARK_NODE__NAME": options.node}
     return acl(load(config_path(options), {**os.environ, **{key: value for key, value in given.items() if value}}))
+
+
+def make_pam_helper(options: argparse.Namespace) -> str:
+    """``earmark deploy pam-helper``."""
+    return pam.helper(options.prefix)
+
+
+def make_pam_service(options: argparse.Namespace) -> str:
+    """``earmark deploy pam-service``."""
+    return pam.service(options.helper, options.limit)
+
+
+def make_pam_people(_: argparse.Namespace) -> str:
+    """``earmark deploy pam-people``."""
+    return pam.people()
 
 
 def config_path(options: argparse.Namespace) -> Path | None:
@@ -107,6 +126,18 @@ def parser() -> argparse.ArgumentParser:
     word.add_argument("--node", default="", help="name of the device (node.name)")
     add_config(word)
     word.set_defaults(make=make_acl)
+
+    word = words.add_parser("pam-helper", help="the program that asks for a voice at a login (docs/deployment.md)")
+    word.add_argument("--prefix", default="/opt/earmark", help="virtual environment with bin/python (%(default)s)")
+    word.set_defaults(make=make_pam_helper)
+
+    word = words.add_parser("pam-service", help="its line for a file of /etc/pam.d, as a second factor")
+    word.add_argument("--helper", default=pam.HELPER, help="where the program lies (%(default)s)")
+    word.add_argument("--limit", type=int, default=pam.USUAL_SECONDS, help="seconds for everything (%(default)s)")
+    word.set_defaults(make=make_pam_service)
+
+    word = words.add_parser("pam-people", help="the beginning of /etc/earmark/pam-people: which user is which person")
+    word.set_defaults(make=make_pam_people)
     return top
 
 

@@ -46,6 +46,8 @@ def unit(settings: Settings, *, prefix: str, config: str, user: str = "") -> str
     if user and not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", user):
         raise UsageError(f"--user {user!r} is no account name", "Name an account that exists, such as earmark.")
     account = f"User={user}" if user else "DynamicUser=yes\nUser=earmark"
+    # The group that may ask at the control socket becomes the service's own: nothing has to be handed over to it.
+    account += f"\nGroup={settings.control.group}" if settings.control.group else ""
     return Template(template("earmark.service")).substitute(
         prefix=prefix.rstrip("/"),
         config=config,

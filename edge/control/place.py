@@ -73,7 +73,8 @@ def listen(path: Path, group: int | None) -> socket.socket:
             with _short(path) as address:
                 listener.bind(address)
             # Nobody is answered before listen(), so nobody gets in between with another mode or group.
-            if group is not None:
+            # In the service it is the group already, and changing it is forbidden.
+            if group is not None and path.stat().st_gid != group:
                 os.chown(path, -1, group)
             path.chmod(_MODE)
             listener.listen(_BACKLOG)
