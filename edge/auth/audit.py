@@ -99,9 +99,10 @@ def _check(folder: Path, known: Head, mended: bool, witness: Witness | None) -> 
     for path in files.logs(folder):
         if path.name != files.LOG and files.first_number(path) < known.first:
             continue  # dropped by rotation; a power cut came before it was deleted
-        for at, line in enumerate(path.read_bytes().split(b"\n"), start=1):
-            if not line:
-                continue
+        lines = path.read_bytes().split(b"\n")
+        if lines.pop():
+            faults.append(Fault(path.name, len(lines) + 1, "the last line is not complete"))
+        for at, line in enumerate(lines, start=1):
             entry = chain.read(line)
             if entry is None:
                 faults.append(Fault(path.name, at, "this is no entry of the log"))
