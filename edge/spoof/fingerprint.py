@@ -15,6 +15,7 @@ copies: J. Haitsma and T. Kalker, "A highly robust audio fingerprinting system",
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -39,58 +40,59 @@ _POOL: Final = 2
 """Bins per channel, which are then 31 Hz wide."""
 _NEIGHBOURS: Final = 8
 """Channels on each side whose mean is taken off."""
+_SILENCE: Final = 1e-9
+"""Power of a frame below which it is silence at any gain."""
 _FLOOR_DB: Final = 45.0
 """Below the loudest channel of its frame everything counts as equally silent."""
 
 Bits = npt.NDArray[np.int8]
 
 
-def trace(samples: Float32, secret: bytes) -> Float32:
-    """Projections ``(frames, 16)`` every 20 ms, zero where the frame is background; no rows for less than 64 ms.
-
-    Each loud frame has unit length, so that all of them weigh the same.
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """``rows``: float32 ``(frames, 16)`` every 20 ms, each of unit length (or all zero, in digital silence). ``loud``:
+    bool ``(frames,)``, false for background.
     """
-    if len(samples) < FRAME:
-        return np.zeros((0, BITS), np.float32)
+
+    rows: Float32
+    loud: npt.NDArray[np.bool_]
+
+
+def trace(samples: Float32, secret: bytes) -> Trace:
+    """The projections of a recording; no frames for less than 64 ms."""
+    if len(samples) < FRAME or not np.all(np.isfinite(samples)):
+        return Trace(np.zeros((0, BITS), np.float32), np.zeros(0, np.bool_))
     frames = np.lib.stride_tricks.sliding_window_view(np.asarray(samples, np.float32), FRAME)[::STEP]
     spectra = np.abs(np.fft.rfft(frames * _WINDOW, axis=1)[:, _BINS[0] : _BINS[1]]) ** 2
     power = spectra.reshape(len(frames), -1, _POOL).sum(axis=2)
     loudness = power.sum(axis=1)
-    loudest = float(loudness.max())
-    if not loudest > 0 or not np.isfinite(loudest):
-        return np.zeros((0, BITS), np.float32)
-    loud = loudness > loudest * 10 ** (-LOUD_DB / 10)
+    loud = loudness > max(float(loudness.max()) * 10 ** (-LOUD_DB / 10), _SILENCE)
     floor = power.max(axis=1, keepdims=True) * 10 ** (-_FLOOR_DB / 10)
     fine = _without_envelope(np.log(np.maximum(power, floor) + 1e-30))
     found = fine @ _projection(secret, fine.shape[1])
     length = np.linalg.norm(found, axis=1, keepdims=True)
-    result: Float32 = np.where(loud[:, None] & (length > 1e-9), found / np.maximum(length, 1e-9), 0).astype(np.float32)
-    return result
+    rows = np.where(length > 1e-9, found / np.maximum(length, 1e-9), 0).astype(np.float32)
+    return Trace(rows, loud)
 
 
-def kept(traced: Float32) -> Bits:
-    """What a store keeps of a trace: signs int8 ``(frames // 5, 16)``, -1 or 1, and 0 throughout background frames."""
-    every = traced[::PHASES]
-    loud = np.any(every != 0, axis=1, keepdims=True)
-    signs: Bits = np.where(loud, np.where(every < 0, -1, 1), 0).astype(np.int8)
+def kept(traced: Trace) -> Bits:
+    """What a store keeps of a trace: signs int8 ``(frames // 5, 16)``, -1 or 1; nothing where all is background."""
+    every = traced.rows[::PHASES] if traced.loud.any() else traced.rows[:0]
+    signs: Bits = np.where(every < 0, -1, 1).astype(np.int8)
     return signs
 
 
 def packed(signs: Bits) -> bytes:
-    """Two bytes per frame for the signs and, after all of them, a bit per frame: whether it is speech."""
-    loud = signs[:, 0] != 0
-    return np.packbits(signs > 0, axis=1).tobytes() + np.packbits(loud).tobytes()
+    """Two bytes per frame."""
+    return np.packbits(signs > 0, axis=1).tobytes()
 
 
-def unpacked(blob: bytes, frames: int) -> Bits:
+def unpacked(blob: bytes) -> Bits:
     """The inverse of ``packed``. Raises ``ValueError`` where the length doesn't fit."""
-    width = BITS // 8
-    if len(blob) != frames * width + (frames + 7) // 8:
+    if not blob or len(blob) % (BITS // 8):
         raise ValueError("a fingerprint has an impossible length")
-    raw = np.frombuffer(blob, np.uint8)
-    bits = np.unpackbits(raw[: frames * width].reshape(frames, width), axis=1)
-    loud = np.unpackbits(raw[frames * width :])[:frames]
-    signs: Bits = ((2 * bits.astype(np.int8) - 1) * loud.astype(np.int8)[:, None]).astype(np.int8)
+    bits = np.unpackbits(np.frombuffer(blob, np.uint8).reshape(-1, BITS // 8), axis=1)
+    signs: Bits = 2 * bits.astype(np.int8) - 1
     return signs
 
 

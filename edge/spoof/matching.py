@@ -1,12 +1,13 @@
-"""A trace against many prints: is a stretch of it in one of them?
+"""A trace against many prints: is a stretch of it, or are many pieces of it, in some of them?
 
-Takes a trace and the signs of one or more prints; gives the likeness of the best stretch. Must hold: the likeness is 1
-for the same recording and near 0 for unrelated sound, at whatever place it stands; parts count, so that a recording
-that was cut, or put together from several, is still found.
+Takes a trace and the signs of one or more prints; gives the ``Match``. Must hold: the likeness is 1 for the same
+recording and near 0 for unrelated sound, at whatever place it stands; a recording that was cut, or put together from
+pieces of several, is still found.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,64 +15,123 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.records import Float32
-from edge.spoof.fingerprint import PHASES, SECONDS_PER_PRINT, Bits
+from edge.spoof.fingerprint import PHASES, SECONDS_PER_PRINT, Bits, Trace
 
-STRETCHES: Final[tuple[tuple[int, float], ...]] = ((6, 0.80), (12, 0.70), (24, 0.60))
+STRETCHES: Final[tuple[tuple[int, float], ...]] = ((12, 0.84), (15, 0.76), (18, 0.68), (24, 0.58))
 """Loud frames in a row (0.1 s each) and the likeness from which they are a repeat: more evidence may be less alike."""
+PIECE: Final = 4
+"""Loud frames of a piece: 0.4 s, about a digit."""
+PIECE_LIKENESS: Final = 0.93
+PIECES_SHARE: Final = 0.6
+PIECES_SECONDS: Final = 0.7
+"""So much of the speech, and at least so long, must lie in pieces that were heard before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """``likeness``: agreement of the stretch, 1 = the same. ``over``: by how much it passes its threshold, negative
-    where it does not. ``seconds``: speech in the stretch. ``entry``: index of the print it was found in.
+    """``likeness``: agreement of the best stretch or piece, 1 = the same. ``seconds``: speech that was heard before.
+    ``entry``: index of a print it was found in.
     """
 
     likeness: float
-    over: float
     seconds: float
     entry: int
 
 
-def best_match(traced: Float32, prints: list[Bits]) -> Match | None:
-    """The stretch that is furthest over its threshold; None where there are no prints or too little speech."""
-    used = [(i, p) for i, p in enumerate(prints) if len(p)]
-    if not used or len(traced) == 0:
-        return None
-    signs = np.concatenate([p for _, p in used]).astype(np.float32)
-    owner = np.concatenate([np.full(len(p), i) for i, p in used])
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What a comparison measured. ``stretches``: for each length of ``STRETCHES`` the best likeness and the entry, none
+    where there was not enough speech. ``piece``: the same for the best piece. ``covered``: share of the speech that
+    lies in pieces over ``PIECE_LIKENESS``; ``speech_seconds``: how much speech that is a share of.
+    """
+
+    stretches: Sequence[tuple[float, int] | None]
+    piece: tuple[float, int] | None
+    covered: float
+    speech_seconds: float
+
+
+def best_match(traced: Trace, prints: Sequence[Bits]) -> Match | None:
+    """What was heard before, None where nothing was."""
+    found = compare(traced, prints)
     best: Match | None = None
-    for phase in range(PHASES):
-        found = _best_of_phase(traced[phase::PHASES], signs, owner)
-        if found is not None and (best is None or found.over > best.over):
-            best = found
+    over = 0.0
+    for (frames, threshold), stretch in zip(STRETCHES, found.stretches, strict=True):
+        if stretch is not None and stretch[0] - threshold >= over:
+            over = stretch[0] - threshold
+            best = Match(stretch[0], frames * SECONDS_PER_PRINT, stretch[1])
+    seconds = found.covered * found.speech_seconds
+    if best is None and found.piece is not None and found.covered >= PIECES_SHARE and seconds >= PIECES_SECONDS:
+        best = Match(found.piece[0], seconds, found.piece[1])
     return best
 
 
-def _best_of_phase(rows: Float32, signs: Float32, owner: npt.NDArray[np.int64]) -> Match | None:
-    weights = np.abs(rows).sum(axis=1)
-    loud = np.flatnonzero(weights)
-    if len(loud) < STRETCHES[0][0]:
-        return None
-    rows, count = rows[: loud[-1] + 1], int(loud[-1]) + 1
-    agreement = rows @ signs.T
-    # Row i of the skewed view begins at column i: a column of it is one alignment of the whole trace.
-    padded = np.zeros((count, len(signs) + 2 * count), np.float32)
-    padded[:, count : count + len(signs)] = agreement
-    width = len(signs) + count
-    step_row, step = padded.strides
-    skewed = np.lib.stride_tricks.as_strided(padded, (count, width), (step_row + step, step), writeable=False)
-    sums = np.zeros((len(loud) + 1, width), np.float32)
-    np.cumsum(skewed[loud], axis=0, out=sums[1:])
-    totals = np.concatenate([[0.0], np.cumsum(weights[loud])]).astype(np.float32)
-    best: Match | None = None
-    for frames, threshold in STRETCHES:
-        if frames > len(loud):
-            break
-        likeness = (sums[frames:] - sums[:-frames]) / (totals[frames:] - totals[:-frames])[:, None]
+def compare(traced: Trace, prints: Sequence[Bits]) -> Likeness:
+    """Measure; decides nothing."""
+    used = [(number, signs) for number, signs in enumerate(prints) if len(signs)]
+    stretches: list[tuple[float, int] | None] = [None] * len(STRETCHES)
+    piece: tuple[float, int] | None = None
+    covered = np.zeros(len(traced.loud), np.bool_)
+    if used and traced.loud.any():
+        signs = np.concatenate([found for _, found in used]).astype(np.float32)
+        owner = np.concatenate([np.full(len(found), number) for number, found in used])
+        for phase in range(PHASES):
+            aligned = _Aligned(traced, phase, signs, owner)
+            for place, (frames, _) in enumerate(STRETCHES):
+                stretches[place] = _better(stretches[place], aligned.best(frames))
+            piece = _better(piece, aligned.best(PIECE))
+            aligned.cover(covered)
+    speech = int(traced.loud.sum())
+    share = float((covered & traced.loud).sum() / speech) if speech else 0.0
+    return Likeness(tuple(stretches), piece, share, speech / PHASES * SECONDS_PER_PRINT)
+
+
+def _better(one: tuple[float, int] | None, other: tuple[float, int] | None) -> tuple[float, int] | None:
+    if one is None or other is None:
+        return one or other
+    return max(one, other)
+
+
+class _Aligned:
+    """Every fifth frame of a trace against the prints, at every alignment."""
+
+    def __init__(self, traced: Trace, phase: int, signs: Float32, owner: npt.NDArray[np.int64]) -> None:
+        self._phase, self._owner = phase, owner
+        self._loud = np.flatnonzero(traced.loud[phase::PHASES])
+        self._count = int(self._loud[-1]) + 1 if len(self._loud) else 0
+        if len(self._loud) < PIECE:
+            return
+        rows = traced.rows[phase::PHASES][: self._count]
+        # Row i of the skewed view begins at column i: a column of it is one alignment of the whole trace.
+        width = len(signs) + self._count
+        padded = np.zeros((self._count, width + self._count), np.float32)
+        padded[:, self._count : width] = rows @ signs.T
+        row, step = padded.strides
+        skewed = np.lib.stride_tricks.as_strided(padded, (self._count, width), (row + step, step), writeable=False)
+        self._sums = np.zeros((len(self._loud) + 1, width), np.float32)
+        np.cumsum(skewed[self._loud], axis=0, out=self._sums[1:])
+        weights = np.abs(rows[self._loud]).sum(axis=1)
+        self._totals = np.concatenate([[0.0], np.cumsum(weights)]).astype(np.float32)
+
+    def best(self, frames: int) -> tuple[float, int] | None:
+        """The highest likeness of so many loud frames in a row, and the entry."""
+        if len(self._loud) < frames:
+            return None
+        likeness = self._likeness(frames)
         begin, column = np.unravel_index(int(np.argmax(likeness)), likeness.shape)
-        value = float(likeness[begin, column])
-        if best is None or value - threshold > best.over:
-            middle = int(loud[begin + frames // 2]) + int(column) - count
-            entry = int(owner[min(max(middle, 0), len(owner) - 1)])
-            best = Match(value, value - threshold, frames * SECONDS_PER_PRINT, entry)
-    return best
+        middle = int(self._loud[begin + frames // 2]) + int(column) - self._count
+        entry = int(self._owner[min(max(middle, 0), len(self._owner) - 1)])
+        return float(likeness[begin, column]), entry
+
+    def cover(self, covered: npt.NDArray[np.bool_]) -> None:
+        """Mark the frames of the trace (every 20 ms) that lie in a piece that was heard before."""
+        if len(self._loud) < PIECE:
+            return
+        for begin in np.flatnonzero(self._likeness(PIECE).max(axis=1) >= PIECE_LIKENESS):
+            first, last = (PHASES * int(self._loud[begin + i]) + self._phase for i in (0, PIECE - 1))
+            covered[first : last + PHASES] = True
+
+    def _likeness(self, frames: int) -> Float32:
+        difference = self._sums[frames:] - self._sums[:-frames]
+        result: Float32 = difference / np.maximum(self._totals[frames:] - self._totals[:-frames], 1e-6)[:, None]
+        return result

@@ -109,10 +109,10 @@ class Repeats:
         entries = session.entries(newer_than=self._oldest())
         traced = trace(samples, session.secret())
         try:
-            match = best_match(traced, [unpacked(e.blob, e.frames) for e in entries])
+            match = best_match(traced, [unpacked(entry.blob) for entry in entries])
         except ValueError as error:
             raise store.damaged(self.path, str(error)) from error
-        if match is None or match.over < 0:
+        if match is None:
             return None
         entry = entries[match.entry]
         return Repeat(
@@ -126,9 +126,9 @@ class Repeats:
 
     def _keep(self, session: store.Session, samples: Float32, kind: Kind, person_id: str) -> None:
         signs = kept(trace(samples[: round(MOST_SECONDS * 16_000)], session.secret()))
-        if not signs.any():
+        if not len(signs):
             return
-        session.add(store.Entry(self._clock.now(), kind, person_id, len(signs), packed(signs)))
+        session.add(store.Entry(self._clock.now(), kind, person_id, packed(signs)))
         session.expire(older_than=self._oldest(), most=MOST_UTTERANCES)
 
     def _oldest(self) -> float:

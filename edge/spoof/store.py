@@ -30,7 +30,6 @@ _SCHEMA: Final = (
         created REAL NOT NULL,
         kind TEXT NOT NULL,
         person_id TEXT NOT NULL,
-        frames INTEGER NOT NULL,
         print BLOB NOT NULL
     )""",
 )
@@ -43,7 +42,6 @@ class Entry:
     created: float
     kind: str
     person_id: str
-    frames: int
     blob: bytes
 
 
@@ -60,7 +58,7 @@ class Session:
     def entries(self, *, newer_than: float) -> list[Entry]:
         """All fingerprints that have not expired, in the order in which they came."""
         rows = self._connection.execute(
-            "SELECT created, kind, person_id, frames, print FROM heard WHERE created >= ? ORDER BY number",
+            "SELECT created, kind, person_id, print FROM heard WHERE created >= ? ORDER BY number",
             (newer_than,),
         )
         return [Entry(*row) for row in rows]
@@ -68,8 +66,8 @@ class Session:
     def add(self, entry: Entry) -> None:
         """Keep one more."""
         self._connection.execute(
-            "INSERT INTO heard (created, kind, person_id, frames, print) VALUES (?, ?, ?, ?, ?)",
-            (entry.created, entry.kind, entry.person_id, entry.frames, entry.blob),
+            "INSERT INTO heard (created, kind, person_id, print) VALUES (?, ?, ?, ?)",
+            (entry.created, entry.kind, entry.person_id, entry.blob),
         )
 
     def expire(self, *, older_than: float, most: int) -> None:
