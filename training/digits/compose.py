@@ -23,7 +23,6 @@ from training.digits.material import Material
 
 Int32 = npt.NDArray[np.int32]
 
-_LOG_FLOOR: Final = float(np.log(SPEC.log_floor))
 _SPEECH_FRAMES: Final = 5
 
 
@@ -77,7 +76,8 @@ class Composer:
         curve = _curve(rng)
         # How long the pauses are: run together, a steady beat, or one by one.
         least, most = ((-9, 6), (5, 25), (15, 60))[int(rng.integers(3))]
-        power = np.full((self._frames, SPEC.n_mels), np.exp(_LOG_FLOOR), np.float32)
+        # Speech has loudness 0 here; the quietest rooms lie 50 dB below.
+        power = np.full((self._frames, SPEC.n_mels), np.exp(-rng.uniform(6.0, 12.0)), np.float32)
         at = int(rng.integers(0, 40))
         said: list[int] = []
         while len(said) < self._most:

@@ -7,6 +7,7 @@ learnt from nor counted in any figure; a run that is stopped goes on.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +106,9 @@ class Digits:
 
     def _measured(self, recogniser: Recogniser, takes: Sequence[Take], name: str) -> dict[str, Any]:
         """Words and strings of ``takes``, as they are and in noise."""
+        kept = self._out / "measured" / f"{name.replace('/', '-')}-{recogniser.card.raw['sha256'][:16]}.json"
+        if kept.exists():
+            return dict(json.loads(kept.read_text(encoding="utf-8")))
         self._say(f"measuring {name}")
         seed, count = self._recipe.seed, len(self._words.words)
         found: dict[str, Any] = {}
@@ -123,7 +127,10 @@ class Digits:
                 "words": figures.words_right(recogniser, alone),
                 "strings": figures.rates(scored, recogniser.card.accept_log_odds),
             }
-        return {"accept_log_odds": recogniser.card.accept_log_odds, "figures": found}
+        result = {"accept_log_odds": recogniser.card.accept_log_odds, "figures": found}
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_text(json.dumps(result), encoding="utf-8")
+        return result
 
     def _of_others(self, final: Recogniser) -> dict[str, Any]:
         """The shipped file with synthetic voices and with recordings that it never heard."""

@@ -77,7 +77,7 @@ def publish(card: Mapping[str, Any], report: Mapping[str, Any], recipe: DigitsRe
             condition: {"words": total(part["words"]), "strings": part["strings"]}
             for condition, part in one["figures"].items()
         }
-    _save(out / f"digits-{recipe.language}", dict(card) | {"figures": brief})
+    _save(out / f"digits-{recipe.language}", dict(card) | dict(recipe.card) | {"figures": brief})
 
 
 def _save(folder: Path, card: Mapping[str, Any]) -> None:
