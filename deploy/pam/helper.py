@@ -39,6 +39,8 @@ LOCAL = {"", "localhost", "127.0.0.1", "::1"}
 MOST_BYTES = 65_536
 SPARE_SECONDS = 4.0
 """Of the limit, kept for everything but listening."""
+GOODBYE_SECONDS = 0.5
+"""Of the limit, kept for saying no; after the limit nothing is said any more."""
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -71,7 +73,7 @@ def main(argv: list[str]) -> NoReturn:
         _end_within(60.0)
         options = _options(argv)
         _end_within(options.limit)
-        deadline = time.monotonic() + options.limit
+        deadline = time.monotonic() + options.limit - GOODBYE_SECONDS
         syslog.openlog("earmark-pam", 0, syslog.LOG_AUTHPRIV)
         user = _user(options)
         decide(user, options, deadline)
@@ -255,7 +257,7 @@ def person_of(user: str, path: str) -> str:
 
 def _check_above(path: str) -> None:
     """Raise ``Refused`` unless every folder above ``path`` is root's, and nobody else may write there."""
-    if not path.startswith("/") or os.path.normpath(path) != path:
+    if not re.match("/(?!/)", path) or os.path.normpath(path) != path:
         raise Refused(f"{path} is no plain absolute path")
     for above in Path(path).parents:
         status = above.lstat()
