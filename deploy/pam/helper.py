@@ -37,7 +37,7 @@ SAY_SENTENCE = "Say a sentence."
 NO = "The voice check did not pass."
 LOCAL = {"", "localhost", "127.0.0.1", "::1"}
 MOST_BYTES = 65_536
-SPARE_SECONDS = 4.0
+SPARE_SECONDS = 3.5
 """Of the limit, kept for everything but listening."""
 GOODBYE_SECONDS = 0.5
 """Of the limit, kept for saying no; after the limit nothing is said any more."""
@@ -92,7 +92,7 @@ def main(argv: list[str]) -> NoReturn:
 def decide(user: str, options: argparse.Namespace, deadline: float) -> None:
     """Return where the voice matches. Raises ``Refused`` otherwise."""
     person = person_of(user, options.people)
-    seconds = deadline - time.monotonic() - SPARE_SECONDS
+    seconds = max(1.0, deadline - time.monotonic() - SPARE_SECONDS)
     try:
         ask_daemon(person, options, seconds, deadline)
     except NoDaemon:
