@@ -7,6 +7,7 @@ the disk when it returns; whatever is refused or judged has its line in the audi
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ from edge.auth.record import Record, Session
 from edge.auth.words import duration
 from edge.errors import AttemptsError, LockedOut, UsageError
 
-_PIN_REMEDY: Final = "Wait, or give the PIN: `earmark unlock`."
+THE_PIN: Final = "The PIN"
 
 
 class Counter:
@@ -121,7 +122,7 @@ class Counter:
 
     def _show(self, given: str) -> None:
         """Check the PIN, counted like any attempt: as failed before it is looked at."""
-        taken = self.begin(lockout.PIN, {"uid": os.geteuid()}, called="The PIN")
+        taken = self.begin(lockout.PIN, {"uid": os.geteuid()}, called=THE_PIN)
         with self._record.reading() as session:
             row = session.db.execute("SELECT salt, digest, n, r, p FROM pin").fetchone()
         right = row is not None and pin.fits(row, given)
@@ -156,14 +157,15 @@ def locked_out(refusal: Wait, called: str) -> LockedOut:
     """The error for people."""
     if refusal.seconds is None:
         cause = f"{called} has to give the PIN first: it was not given since the last restart, or not for a while"
-        return LockedOut(refusal.reason, None, cause, "`earmark unlock` with the name takes it.")
+        return LockedOut(refusal.reason, None, cause, f"`earmark unlock {shlex.quote(called)}` takes it.")
     time = duration(refusal.seconds)
+    remedy = f"Wait, or give the PIN: `earmark unlock {shlex.quote(called)}`." if called != THE_PIN else "Wait."
     if refusal.reason == "failures":
         cause = f"{called} is locked out for {time} after {refusal.failures} failed attempts in a row"
-        return LockedOut(refusal.reason, refusal.seconds, cause, _PIN_REMEDY)
+        return LockedOut(refusal.reason, refusal.seconds, cause, remedy)
     if refusal.reason == "busy":
         cause = f"There were {lockout.FAILURES_AN_HOUR} failed attempts within an hour: nobody is recognised for {time}"
-        return LockedOut(refusal.reason, refusal.seconds, cause, _PIN_REMEDY)
+        return LockedOut(refusal.reason, refusal.seconds, cause, remedy)
     cause = (
         f"There were {lockout.SILENCES_AN_HOUR} attempts without speech within an hour: nobody is recognised for {time}"
     )
