@@ -14,4 +14,5 @@ pytest_plugins = [
     "tests.broker",
     "tests.virtual_microphone",
     "tests.scenarios.household",
+    "tests.edge.daemon.room",
 ]
