@@ -84,6 +84,15 @@ def refusal(utterance: Utterance, embedding: Embedding | None, policy: Decide) -
     return None
 
 
+def changes_speaker(embedding: Embedding, scorer: Scorer) -> bool:
+    """Whether consecutive windows of one utterance are unlikely to be one voice."""
+    for before, after in itertools.pairwise(embedding.windows):
+        like = Voiceprint("", "", before, 3.0, 1, 1.0, embedding.encoder)
+        if scorer.llrs(after, [like], speech_seconds=3.0, snr_db=20.0)[1][0] < _CHANGE_LLR:
+            return True
+    return False
+
+
 def rejected(reason: QualityReason) -> Decision:
     """The decision for audio that allows no statement."""
     return Decision("rejected", None, None, 0.0, 0.0, 0.0, _quality_flags_of(reason), reason)
@@ -124,7 +133,7 @@ class Decider:
         reason = refusal(utterance, embedding, self._policy)
         if reason is not None:
             return rejected(reason)
-        change = self._changes_speaker(embedding)
+        change = changes_speaker(embedding, self._scorer)
         turn = self._pool(utterance, embedding, change)
         return self._judge(turn, embedding, voiceprints, change, self._flags(utterance, change))
 
@@ -153,15 +162,6 @@ class Decider:
             embedding.vector, [like], speech_seconds=utterance.speech_seconds, snr_db=utterance.snr_db
         )
         return float(llr[0])
-
-    def _changes_speaker(self, embedding: Embedding) -> bool:
-        """Whether consecutive windows of one utterance are unlikely to be one voice."""
-        windows = embedding.windows
-        for before, after in itertools.pairwise(windows):
-            like = Voiceprint("", "", before, 3.0, 1, 1.0, embedding.encoder)
-            if self._scorer.llrs(after, [like], speech_seconds=3.0, snr_db=20.0)[1][0] < _CHANGE_LLR:
-                return True
-        return False
 
     def _flags(self, utterance: Utterance, change: bool) -> list[Flag]:
         flags: list[Flag] = []

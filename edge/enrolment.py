@@ -1,4 +1,4 @@
-"""Utterances -> exemplars: the quality gate, the second-person check and the stop rule of enrolment.
+"""Utterances -> exemplars: the second-person check, the refusal of copies and the stop rule of enrolment.
 
 Takes the pipeline's utterances and embeddings of one person; gives a report per clip and, when there is enough, the
 exemplars to store. Must hold: every refusal names its reason; a second voice never enters a voiceprint; the same
@@ -7,44 +7,36 @@ recording counts once; nothing is stored here.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 
-from edge.decision import FAR_TARGETS, SPEECH_PROBABILITY
+from edge.clip_quality import HINTS, band_ratio_db, digest_of, quality, warnings_about
+from edge.decision import FAR_TARGETS, changes_speaker
 from edge.errors import EnrolmentError
-from edge.records import SAMPLE_RATE, Embedding, Exemplar, Float32, QualityReason, Utterance, Voiceprint
+from edge.records import Embedding, Exemplar, Float32, QualityReason, Utterance, Voiceprint
 from edge.scoring import Scorer, voiceprint_of
+from edge.spoof import Copies, Repeats
 
-MIN_CLIP_SECONDS: Final = 1.5
-MIN_SNR_DB: Final = 15.0
-WARN_SNR_DB: Final = 20.0
-MAX_CLIPPED: Final = 0.001
-LEVEL_DBFS: Final = (-40.0, -10.0)
-NARROW_BAND_DB: Final = -48.0
-"""Energy of 4.2-7.5 kHz over 0.3-3.4 kHz below which a clip went through a telephone or an 8 kHz recorder."""
+__all__ = ["HINTS", "ClipReport", "Enrolment", "Progress", "band_ratio_db", "digest_of", "quality", "sessions_of"]
 
 MIN_CLIPS: Final = 2
 MIN_SECONDS: Final = 8.0
 ADVISED_CLIPS: Final = 5
 ADVISED_SECONDS: Final = 15.0
-
-HINTS: Final[dict[QualityReason, str]] = {
-    "too_short": "Say a whole sentence: at least 1.5 seconds of speech.",
-    "silent": "Nothing was heard; check that the microphone is on.",
-    "too_quiet": "Come closer or turn the microphone up.",
-    "too_loud": "Step back or turn the microphone down.",
-    "too_noisy": "Find a quieter moment: the background is less than 15 dB below the voice.",
-    "clipped": "The sound is distorted; step back or turn the microphone down.",
-    "not_speech": "That did not sound like speech.",
-    "other_voice": "That sounded like another person than the clips before.",
-    "narrow_band": "The recording sounds like a telephone; record with the microphone that Earmark will listen with.",
-    "duplicate": "This recording was given before; say something new.",
-}
-"""What a person can do about each reason."""
+MAX_CLIPS: Final = 30
+"""More are of no use, whatever the stop rule says."""
+REFUSED_SHARE: Final = 0.1
+"""Of the clips that are compared with all the others, so many may be refused where it is stable."""
+SETTLED: Final = 0.1
+"""By so much, relative to itself, the mean score of those comparisons may move with the latest clip."""
+ADVISED_SESSIONS: Final = 2
+SESSION_GAP_SECONDS: Final = 600.0
+"""Clips further apart than this are of two sessions: another place at the microphone, another mood of the voice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +55,10 @@ class ClipReport:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """``percent``: how far to the advised amount. ``stable``: every clip is recognised from the others at the balanced
-    operating point. ``enough``: the voiceprint may be stored. ``done``: nothing more is needed.
+    """``percent``: how far to the advised amount. ``recognised``: clips that are recognised from all the others at the
+    balanced operating point. ``stable``: nearly all are, and the latest clip moved their mean score little. ``enough``:
+    the voiceprint may be stored. ``done``: nothing more is needed. ``sessions``: how many times, at least ten minutes
+    apart, clips were given.
     """
 
     clips: int
@@ -74,12 +68,14 @@ class Progress:
     enough: bool
     done: bool
     recognised: int
+    sessions: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Clip:
     source: str
     exemplar: Exemplar
+    samples: Float32
 
 
 class Enrolment:
@@ -90,6 +86,7 @@ class Enrolment:
         others: voiceprints of everybody else who is enrolled with this encoder or in its space.
         existing: the person's own exemplars when clips are added to an enrolment.
         allow: quality reasons that are let pass (the voice checks can't be switched off here).
+        repeats: what this device has heard before; a copy of a recording that ``existing`` came from is refused.
     """
 
     def __init__(
@@ -99,11 +96,14 @@ class Enrolment:
         others: Sequence[Voiceprint] = (),
         existing: Sequence[Exemplar] = (),
         allow: Collection[QualityReason] = (),
+        repeats: Repeats | None = None,
     ) -> None:
         self._scorer = scorer
         self._others = tuple(others)
         self._existing = tuple(existing)
         self._allow = frozenset(allow)
+        self._repeats = repeats
+        self._copies = Copies()
         self._clips: list[_Clip] = []
         self.reports: list[ClipReport] = []
 
@@ -113,8 +113,10 @@ class Enrolment:
         """Judge one clip and keep it if it is good. ``created``: RFC 3339 time of the recording."""
         digest = digest_of(utterance.samples)
         reason = quality(utterance, embedding, self._allow)
-        if reason is None and digest in {e.digest for e in self._exemplars()}:
+        if reason is None and self._given_before(utterance.samples, digest):
             reason = "duplicate"
+        if reason is None and embedding is not None and changes_speaker(embedding, self._scorer):
+            reason = "two_voices"
         if reason is None and embedding is not None:
             exemplar = Exemplar(
                 vector=embedding.vector,
@@ -126,7 +128,8 @@ class Enrolment:
                 digest=digest,
                 space=embedding.space,
             )
-            self._clips.append(_Clip(source, exemplar))
+            self._clips.append(_Clip(source, exemplar, utterance.samples))
+            self._copies.add(utterance.samples)
             if self._clips[-1] in self._strangers():
                 reason = "other_voice"
         report = ClipReport(
@@ -137,7 +140,7 @@ class Enrolment:
             speech_seconds=utterance.speech_seconds,
             snr_db=utterance.snr_db,
             level_dbfs=utterance.level_dbfs,
-            warnings=_warnings(utterance) if reason is None else (),
+            warnings=warnings_about(utterance) if reason is None else (),
         )
         self.reports.append(report)
         return report
@@ -146,12 +149,15 @@ class Enrolment:
         """Where the enrolment stands."""
         kept = self._kept()
         seconds = sum(e.speech_seconds for e in kept)
-        recognised = self._recognised(kept)
-        stable = len(kept) >= MIN_CLIPS and recognised == len(kept)
+        llrs = self._leave_one_out(kept)
+        recognised = sum(llr >= self._threshold for llr in llrs)
+        stable = len(kept) >= MIN_CLIPS and recognised >= (1 - REFUSED_SHARE) * len(kept) and self._settled(kept, llrs)
         share = min(1.0, seconds / ADVISED_SECONDS, len(kept) / ADVISED_CLIPS)
         enough = len(kept) >= MIN_CLIPS and seconds >= MIN_SECONDS
-        done = stable and seconds >= ADVISED_SECONDS and len(kept) >= ADVISED_CLIPS
-        return Progress(len(kept), seconds, round(100 * share), stable, enough, done, recognised)
+        advised = seconds >= ADVISED_SECONDS and len(kept) >= ADVISED_CLIPS
+        done = advised and (stable or len(kept) >= MAX_CLIPS)
+        sessions = sessions_of([e.created for e in kept])
+        return Progress(len(kept), seconds, round(100 * share), stable, enough, done, recognised, sessions)
 
     def finish(self, *, skip_other_voice: bool = False, same_as_other: bool = False) -> tuple[Exemplar, ...]:
         """The new exemplars to store.
@@ -190,6 +196,22 @@ class Enrolment:
         new = {id(c.exemplar) for c in self._clips}
         return tuple(e for e in kept if id(e) in new)
 
+    def recordings(self, exemplars: Sequence[Exemplar]) -> tuple[tuple[str, Float32], ...]:
+        """Digest and samples of what ``finish`` gave, to be remembered by their fingerprints."""
+        wanted = {id(exemplar) for exemplar in exemplars}
+        return tuple((clip.exemplar.digest, clip.samples) for clip in self._clips if id(clip.exemplar) in wanted)
+
+    def _given_before(self, samples: Float32, digest: str) -> bool:
+        """Whether this is a recording that was given before, or a copy of one."""
+        if digest in {e.digest for e in self._exemplars()} or self._copies.seen(samples):
+            return True
+        # For another encoder, or for somebody else, the same recording may well be given again.
+        mine = {e.digest for e in self._existing}
+        if self._repeats is None or not mine:
+            return False
+        found = self._repeats.seen(samples, kind="enrolment")
+        return found is not None and found.note in mine
+
     def _exemplars(self) -> list[Exemplar]:
         return [*self._existing, *(c.exemplar for c in self._clips)]
 
@@ -219,10 +241,16 @@ class Enrolment:
         result: np.ndarray[Any, np.dtype[np.float64]] = (matrix + matrix.T) / 2
         return result
 
-    def _recognised(self, kept: Sequence[Exemplar]) -> int:
-        """How many clips pass the balanced threshold against a voiceprint of all the others."""
-        threshold = self._scorer.calibration.threshold(FAR_TARGETS["balanced"])
-        return sum(llr >= threshold for llr in self._leave_one_out(kept))
+    @property
+    def _threshold(self) -> float:
+        return self._scorer.calibration.threshold(FAR_TARGETS["balanced"])
+
+    def _settled(self, kept: Sequence[Exemplar], llrs: Sequence[float]) -> bool:
+        """Whether the latest clip moved the mean of the comparisons little; not known from fewer than three."""
+        if len(kept) < 3:
+            return False
+        before = float(np.mean(self._leave_one_out(kept[:-1])))
+        return abs(float(np.mean(llrs)) - before) <= SETTLED * max(1.0, abs(before))
 
     def _leave_one_out(self, kept: Sequence[Exemplar]) -> list[float]:
         """Log-likelihood ratio of each clip against a voiceprint of all the others; empty for a single clip."""
@@ -247,52 +275,14 @@ class Enrolment:
             )
 
 
-def quality(
-    utterance: Utterance, embedding: Embedding | None, allow: Collection[QualityReason] = ()
-) -> QualityReason | None:
-    """The first reason that is not in ``allow`` for which a clip is not good enough for enrolment, or None.
-
-    Nothing can be allowed that leaves no embedding, which the pipeline refuses only to what is clipped or too short.
-    """
-    low, high = LEVEL_DBFS
-    checks: tuple[tuple[bool, QualityReason], ...] = (
-        (utterance.clipped_fraction > MAX_CLIPPED, "clipped"),
-        (utterance.speech_seconds < MIN_CLIP_SECONDS, "too_short"),
-        (utterance.level_dbfs < low, "too_quiet"),
-        (utterance.level_dbfs > high, "too_loud"),
-        (utterance.snr_db < MIN_SNR_DB, "too_noisy"),
-        (_not_speech(embedding), "not_speech"),
-        (band_ratio_db(utterance.samples) < NARROW_BAND_DB, "narrow_band"),
-    )
-    failed = [reason for found, reason in checks if found]
-    if embedding is None:
-        return failed[0] if failed else "too_short"
-    return next((reason for reason in failed if reason not in allow), None)
+def sessions_of(created: Sequence[str]) -> int:
+    """How many sessions these times (RFC 3339) make; 0 for none. Times that cannot be read count as one session."""
+    times = sorted(_seconds(text) for text in created)
+    return len(times[:1]) + sum(later - earlier > SESSION_GAP_SECONDS for earlier, later in pairwise(times))
 
 
-def _not_speech(embedding: Embedding | None) -> bool:
-    probability = embedding.speech_probability if embedding is not None else None
-    return probability is not None and probability < SPEECH_PROBABILITY
-
-
-def _warnings(utterance: Utterance) -> tuple[str, ...]:
-    warnings = []
-    if utterance.snr_db < WARN_SNR_DB:
-        warnings.append(f"some background noise ({utterance.snr_db:.0f} dB below the voice)")
-    if utterance.peak_dbfs > -1.0:
-        warnings.append("close to clipping")
-    return tuple(warnings)
-
-
-def band_ratio_db(samples: Float32) -> float:
-    """Energy of 4.2-7.5 kHz relative to 0.3-3.4 kHz in decibels."""
-    power = np.abs(np.fft.rfft(samples)) ** 2
-    hertz = np.fft.rfftfreq(len(samples), 1.0 / SAMPLE_RATE)
-    low = float(power[(hertz >= 300) & (hertz <= 3400)].sum())
-    high = float(power[(hertz >= 4200) & (hertz <= 7500)].sum())
-    return float(10.0 * np.log10((high + 1e-12) / (low + 1e-12)))
-
-
-def digest_of(samples: Float32) -> str:
-    """SHA-256 of the samples at 16 bits: real speech never repeats itself exactly."""
-    return hashlib.sha256(np.round(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()).hexdigest()
+def _seconds(text: str) -> float:
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return 0.0

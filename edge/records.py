@@ -21,7 +21,7 @@ SAMPLE_RATE: Final = 16_000
 
 QualityReason = Literal[
     "too_short", "too_long", "silent", "too_quiet", "too_loud", "too_noisy", "clipped", "not_speech", "other_voice",
-    "narrow_band", "duplicate", "unreadable",
+    "two_voices", "narrow_band", "duplicate", "unreadable",
 ]  # fmt: skip
 """Why a piece of audio is not good enough; the words shown in logs, JSON and Home Assistant."""
 

@@ -25,7 +25,7 @@ SETS: Final = {
     "train": ("librispeech", "cmuarctic", "pvintent", "vctk", "rhasspyvoice"),
     "dev": ("librispeech", "emodb", "ravdess"),
 }
-PER_SET: Final = 40
+PER_SET: Final = 60
 _RIDGE: Final = 1e-3
 
 Float64 = npt.NDArray[np.float64]
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def score(values: Float64) -> Float64:
         return np.asarray(1 / (1 + np.exp(-((values - centre) / scale @ weights[:-1] + weights[-1]))), np.float64)
 
-    suspect = float(np.percentile(score(features[labels == 0]), 95))
+    suspect = float(np.percentile(score(features[labels == 0]), 99))
     print(f"SUSPECT: Final = {suspect:.3f}")
     unseen, _, words = _examples(root, rows, "dev")
     for word in sorted(set(words)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Final
 
 from edge.cli import options
@@ -18,30 +19,35 @@ from edge.errors import (
     AudioFileError,
     EnrolmentError,
     PeopleError,
+    StorageError,
     UnknownPersonError,
     UsageError,
 )
 from edge.people import check_name
 from edge.records import SAMPLE_RATE, Exemplar, Person, Result
+from edge.spoof import Repeats
 
 DESCRIPTION = """
 Learn the voice of NAME from clips (files or folders), or from the microphone. Every utterance is checked; five good
-ones with 15 seconds of speech in all are best, two with 8 seconds are the least. Record them with the microphone that
-will listen later.
+ones with 15 seconds of speech in all are best, two with 8 seconds are the least, and at the microphone it goes on until
+the voiceprint hardly changes any more. Record them with the microphone that will listen later, in two sessions at least
+ten minutes apart.
 
 exit codes: 0 stored, 1 refused (too little good speech, or more than one person), 2 usage, 5 no microphone or no model
 """
 EXAMPLES = """
 earmark enroll Ada --mic                       say some sentences
+earmark enroll Ada --mic --digits              say digits, too: for `earmark verify Ada --challenge`
 earmark enroll Ada clips/ada/                  all recordings of a folder
 earmark enroll Ada monday.wav --add            add to what is there
 earmark enroll Ben ben.ogg --dry-run --json    only say what would happen
 """
 CONSENT: Final = (
     "A voiceprint is personal data: enrol people only with their consent. It is stored in {folder} and nowhere else, "
-    "without the recordings; `earmark people remove {name}` deletes it."
+    "without the recordings (of them a fingerprint, by which they are known if they are played back); "
+    "`earmark people remove {name}` deletes both."
 )
-ALLOWED: Final = ("too_short", "too_quiet", "too_loud", "too_noisy", "clipped", "narrow_band")
+ALLOWED: Final = ("too_short", "too_long", "too_quiet", "too_loud", "too_noisy", "clipped", "narrow_band")
 """What may be let pass; that it is speech and one person's may not."""
 
 
@@ -55,6 +61,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--allow", action="append", default=[], choices=ALLOWED, metavar="REASON",
         help=f"accept clips in spite of this: {', '.join(ALLOWED)} (may be repeated)",
     )  # fmt: skip
+    parser.add_argument("--digits", action="store_true", help="with --mic: ask for each digit three times, too")
     parser.add_argument("--skip-other-voice", action="store_true", help="leave clips of another voice out")
     parser.add_argument("--same-as-other", action="store_true", help="enrol though somebody enrolled sounds the same")
     parser.add_argument("--consent", default="", metavar="NOTE", help="who agreed to what, kept with the voiceprint")
@@ -71,19 +78,26 @@ def run(args: argparse.Namespace) -> int:
     console: Console = args.console
     if bool(args.clips) == (args.mic is not None):
         raise UsageError("Give either clips or --mic", "`earmark enroll --help` shows examples.")
-    with open_session(args, enrolling=True) as session:
+    if args.digits and args.mic is None:
+        raise UsageError("--digits asks for digits at the microphone", "Add --mic, or leave it out.")
+    with open_session(args, enrolling=True) as session, ExitStack() as opened:
         person = _existing(session, args)
         name = person.name if person else args.name
         console.note(CONSENT.format(folder=printable(str(session.folder)), name=quoted(name)))
         if not args.bundle and session.settings.enrolment.bundle:
             listens = printable(session.settings.models.bundle)
             console.note(f"The voice is learnt with {printable(session.bundle.name)}; {listens} listens.")
-        enrolment = _enrolment(session, person, args)
+        # Only a recording that this person's clips came from is refused, so nobody new needs to be asked about.
+        repeats = opened.enter_context(Repeats(session.folder)) if person else None
+        enrolment = _enrolment(session, person, args, repeats)
         report = Report(console, name, enrolment, person)
         if args.mic is not None:
             from edge.cli.enroll_mic import record
 
-            record(console, session, enrolment, report, device=args.mic, limit_seconds=args.timeout)
+            record(
+                console, session, enrolment, report,
+                device=args.mic, limit_seconds=args.timeout, digits=args.digits,
+            )  # fmt: skip
         else:
             _read_clips(console, session, enrolment, report, args.clips)
         try:
@@ -94,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
             return report.refused(error)
         if not args.dry_run:
             report.person = _store(session, person, args, exemplars)
+            _remember(session, enrolment, report.person, exemplars, new=person is None)
         report.accepted(new=len(exemplars), stored=not args.dry_run)
         return EXIT_OK
 
@@ -116,13 +131,14 @@ def _existing(session: Session, args: argparse.Namespace) -> Person | None:
     )
 
 
-def _enrolment(session: Session, person: Person | None, args: argparse.Namespace) -> Enrolment:
+def _enrolment(session: Session, person: Person | None, args: argparse.Namespace, repeats: Repeats | None) -> Enrolment:
     mine = person.id if person else None
     return Enrolment(
         session.scorer,
         others=[v for v in session.voiceprints if v.person_id != mine],
         existing=session.exemplars(mine) if mine else (),
         allow=args.allow,
+        repeats=repeats,
     )
 
 
@@ -130,6 +146,20 @@ def _store(session: Session, person: Person | None, args: argparse.Namespace, ex
     if person is not None:
         return session.store.add_exemplars(person.id, exemplars)
     return session.store.add(args.name, exemplars, consent=args.consent)
+
+
+def _remember(
+    session: Session, enrolment: Enrolment, person: Person, exemplars: Sequence[Exemplar], *, new: bool
+) -> None:
+    """Keep the fingerprints of what was stored; where that fails, somebody new is not enrolled either."""
+    try:
+        with Repeats(session.folder) as repeats:
+            for digest, samples in enrolment.recordings(exemplars):
+                repeats.remember(samples, kind="enrolment", person_id=person.id, note=digest)
+    except StorageError:
+        if new:
+            session.store.remove(person.id)
+        raise
 
 
 def _read_clips(console: Console, session: Session, enrolment: Enrolment, report: Report, texts: Sequence[str]) -> None:

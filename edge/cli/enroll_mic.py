@@ -6,6 +6,7 @@ Ctrl-C leaves nothing behind; a microphone that hears nothing is mentioned while
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from edge.cli.console import Console
@@ -27,6 +28,9 @@ SENTENCES: Final = (
 )
 """Everyday sentences of about four seconds; what is said does not matter."""
 
+DIGITS: Final = ("3 8 1 5 0 7", "9 2 6 4 8 3", "0 5 7 1 9 6", "4 2 8 6 3 0", "7 1 9 2 5 4")
+"""Each digit three times, after other ones each time."""
+
 _DEAF_SECONDS: Final = 5.0
 _METER: Final = (-60.0, -10.0, 20)
 """Quietest and loudest level shown, in dBFS, and the width in characters."""
@@ -40,8 +44,11 @@ def record(
     *,
     device: str,
     limit_seconds: float,
+    digits: bool = False,
 ) -> None:
     """Listen until there is enough, or for ``limit_seconds``; every utterance goes to ``report``.
+
+    ``digits``: ask for ``DIGITS`` first, and don't end before they are said.
 
     Raises ``MicrophoneError``. Ctrl-C ends it by ``KeyboardInterrupt``.
     """
@@ -50,7 +57,8 @@ def record(
     hearing = Hearing()
     watch = _Watch(console, pipeline, hearing, session.settings.segment.floor_dbfs)
     console.note("Read the sentences aloud, each after it is shown, in your normal voice. Ctrl-C stores nothing.")
-    _prompt(console, enrolment)
+    prompts = (*(f"{row}   (digit by digit, without a pause)" for row in DIGITS if digits), *SENTENCES)
+    _prompt(console, enrolment, prompts)
     try:
         for result in listen(pipeline, source, hearing, limit_seconds=limit_seconds, on_seconds=watch.tick):
             clip = enrolment.offer(
@@ -61,17 +69,22 @@ def record(
                 created=now(),
             )
             report.clip(clip)
-            if enrolment.progress().done:
+            if enrolment.progress().done and (not digits or _accepted(enrolment) >= len(DIGITS)):
                 return
-            _prompt(console, enrolment)
+            _prompt(console, enrolment, prompts)
     finally:
         source.close()
         console.clear_live()
 
 
-def _prompt(console: Console, enrolment: Enrolment) -> None:
+def _accepted(enrolment: Enrolment) -> int:
+    return sum(clip.accepted for clip in enrolment.reports)
+
+
+def _prompt(console: Console, enrolment: Enrolment, prompts: Sequence[str]) -> None:
+    """Show what to say: the same again where it was not good enough."""
     progress = enrolment.progress()
-    sentence = SENTENCES[len(enrolment.reports) % len(SENTENCES)]
+    sentence = prompts[_accepted(enrolment) % len(prompts)]
     console.note(f"\n{progress.percent:3d} %  Say: {console.style(sentence, 'bold', error=True)}")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from edge.cli.app import error_json
 from edge.cli.console import Console, count, printable, quoted
-from edge.enrolment import ClipReport, Enrolment
+from edge.enrolment import ADVISED_CLIPS, ADVISED_SESSIONS, ClipReport, Enrolment
 from edge.errors import AudioFileError, EnrolmentError
 from edge.records import Person
 
@@ -78,7 +78,12 @@ class Report:
         if progress.recognised < 2 * progress.clips / 3:
             console.note(f"Expect uncertain answers: few of {name}'s clips would be recognised with this model.")
         if not progress.done:
-            console.note(f"More clips make it surer: `earmark enroll {quoted(self._name)} --add ...`.")
+            why = "" if progress.stable or progress.clips < ADVISED_CLIPS else ", since the voiceprint still changes"
+            console.note(f"More clips make it surer{why}: `earmark enroll {quoted(self._name)} --add ...`.")
+        if progress.sessions < ADVISED_SESSIONS:
+            console.note(
+                "Voices differ from hour to hour: add some clips in a second session, at least ten minutes from now."
+            )
 
     def _to_json(self, *, accepted: bool) -> dict[str, Any]:
         person = self.person

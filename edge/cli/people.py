@@ -9,12 +9,14 @@ from contextlib import suppress
 from typing import Any
 
 from edge.cli import options
-from edge.cli.console import Console, printable, table
+from edge.cli.console import Console, count, printable, table
 from edge.cli.opening import open_people, open_settings
+from edge.enrolment import ADVISED_SESSIONS, sessions_of
 from edge.errors import EXIT_NO, EXIT_OK, PeopleError, UnknownPersonError, UsageError
 from edge.people import PeopleStore, check_name
 from edge.records import Person
 from edge.scoring import voiceprint_of
+from edge.spoof import Repeats
 
 DESCRIPTION = """
 The people enrolled on this device. Voiceprints are personal data: they lie in the state folder only, and `remove`
@@ -63,6 +65,7 @@ def _summary(person: Person) -> dict[str, Any]:
         "encoders": sorted({e.encoder for e in clips}),
         "spaces": sorted({e.space for e in clips if e.space}),
         "microphones": sorted({e.microphone for e in clips}),
+        "sessions": sessions_of([e.created for e in clips]),
     }
 
 
@@ -125,6 +128,9 @@ def _show(console: Console, store: PeopleStore, who: str) -> int:
     ]
     for line in table(rows, right=(0, 1, 2)):
         console.say(line)
+    sessions = sessions_of([e.created for e in person.exemplars])
+    advice = "" if sessions >= ADVISED_SESSIONS else "; two, at least ten minutes apart, are better"
+    console.say(f"recorded in {count(sessions, 'session')}{advice}")
     for space, spread in spreads.items():
         where = f"in the space {space}" if "/" in space else f"under encoder {space[:8]}"
         console.say(f"likeness of the clips {where}: {spread:.2f} (1 = identical)")
@@ -155,6 +161,8 @@ def _remove(console: Console, store: PeopleStore, who: str, yes: bool) -> int:
         console.note("Nothing was removed.")
         return EXIT_NO
     store.remove(person.id)
+    with Repeats(store.path.parent) as repeats:
+        repeats.forget(person.id)
     if console.json:
         console.emit({"id": person.id, "name": person.name, "removed": True})
     else:

@@ -6,7 +6,8 @@ Must hold: no audio is kept, and nothing that speech could be made of again; the
 is practically never taken for a repeat; nothing here claims that a voice is live.
 """
 
+from edge.spoof.copies import Copies
 from edge.spoof.playback import PlaybackReport, playback_suspect
 from edge.spoof.repeats import Repeat, Repeats
 
-__all__ = ["PlaybackReport", "Repeat", "Repeats", "playback_suspect"]
+__all__ = ["Copies", "PlaybackReport", "Repeat", "Repeats", "playback_suspect"]

@@ -7,7 +7,7 @@ file; of the 2000 latest only, and for 180 days at most; two processes that ask 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +33,7 @@ _EXACT: Final = 0.97
 class Repeat:
     """Audio that was heard before. ``exact``: the very samples; otherwise a copy. ``likeness``: 1 = the same.
     ``seconds``: speech of the stretch that is alike. ``created``: when it was remembered, RFC 3339. ``person_id``:
-    whose attempt or enrolment it was, empty where that was not noted.
+    whose attempt or enrolment it was, and ``note``: what else was noted; empty where nothing was.
     """
 
     exact: bool
@@ -42,6 +42,7 @@ class Repeat:
     created: str
     kind: Kind
     person_id: str
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -78,22 +79,25 @@ class Repeats:
         """Close the file; safe to call twice."""
         self._file.close()
 
-    def seen(self, samples: Float32) -> Repeat | None:
-        """Whether ``samples`` (float32 ``(n,)``, 16 kHz), or a stretch of 0.6 s of them, were remembered before."""
-        with self._file.reading() as session:
-            return self._find(session, samples)
+    def seen(self, samples: Float32, *, kind: Kind | None = None) -> Repeat | None:
+        """Whether ``samples`` (float32 ``(n,)``, 16 kHz), or a stretch of about a second, were remembered before.
 
-    def remember(self, samples: Float32, *, kind: Kind = "attempt", person_id: str = "") -> None:
+        ``kind``: asks only about what was remembered for this.
+        """
+        with self._file.reading() as session:
+            return self._find(session, samples, kind)
+
+    def remember(self, samples: Float32, *, kind: Kind = "attempt", person_id: str = "", note: str = "") -> None:
         """Keep the fingerprint of ``samples``; on the disk when this returns. Too little sound leaves nothing."""
         with self._file.writing() as session:
-            self._keep(session, samples, kind, person_id)
+            self._keep(session, samples, store.Entry(self._clock.now(), kind, person_id, b"", note))
 
     def meet(self, samples: Float32, *, kind: Kind = "attempt", person_id: str = "") -> Repeat | None:
         """``seen`` and then ``remember`` in one step, which nobody else's comes between. A repeat is not kept again."""
         with self._file.writing() as session:
-            found = self._find(session, samples)
+            found = self._find(session, samples, None)
             if found is None:
-                self._keep(session, samples, kind, person_id)
+                self._keep(session, samples, store.Entry(self._clock.now(), kind, person_id))
             return found
 
     def forget(self, person_id: str) -> int:
@@ -105,8 +109,10 @@ class Repeats:
         with self._file.reading() as session:
             return session.count()
 
-    def _find(self, session: store.Session, samples: Float32) -> Repeat | None:
+    def _find(self, session: store.Session, samples: Float32, kind: Kind | None) -> Repeat | None:
         entries = session.entries(newer_than=self._oldest())
+        if kind is not None:
+            entries = [entry for entry in entries if entry.kind == kind]
         traced = trace(samples, session.secret())
         try:
             match = best_match(traced, [unpacked(entry.blob) for entry in entries])
@@ -122,13 +128,14 @@ class Repeats:
             created=datetime.fromtimestamp(entry.created, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             kind="enrolment" if entry.kind == "enrolment" else "attempt",
             person_id=entry.person_id,
+            note=entry.note,
         )
 
-    def _keep(self, session: store.Session, samples: Float32, kind: Kind, person_id: str) -> None:
+    def _keep(self, session: store.Session, samples: Float32, entry: store.Entry) -> None:
         signs = kept(trace(samples[: round(MOST_SECONDS * 16_000)], session.secret()))
         if not len(signs):
             return
-        session.add(store.Entry(self._clock.now(), kind, person_id, packed(signs)))
+        session.add(replace(entry, blob=packed(signs)))
         session.expire(older_than=self._oldest(), most=MOST_UTTERANCES)
 
     def _oldest(self) -> float:

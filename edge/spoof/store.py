@@ -30,19 +30,21 @@ _SCHEMA: Final = (
         created REAL NOT NULL,
         kind TEXT NOT NULL,
         person_id TEXT NOT NULL,
-        print BLOB NOT NULL
+        print BLOB NOT NULL,
+        note TEXT NOT NULL
     )""",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One fingerprint. ``created``: UTC seconds since the epoch."""
+    """One fingerprint. ``created``: UTC seconds since the epoch. ``blob``: as ``fingerprint.packed`` gives it."""
 
     created: float
     kind: str
     person_id: str
-    blob: bytes
+    blob: bytes = b""
+    note: str = ""
 
 
 class Session:
@@ -58,7 +60,7 @@ class Session:
     def entries(self, *, newer_than: float) -> list[Entry]:
         """All fingerprints that have not expired, in the order in which they came."""
         rows = self._connection.execute(
-            "SELECT created, kind, person_id, print FROM heard WHERE created >= ? ORDER BY number",
+            "SELECT created, kind, person_id, print, note FROM heard WHERE created >= ? ORDER BY number",
             (newer_than,),
         )
         return [Entry(*row) for row in rows]
@@ -66,8 +68,8 @@ class Session:
     def add(self, entry: Entry) -> None:
         """Keep one more."""
         self._connection.execute(
-            "INSERT INTO heard (created, kind, person_id, print) VALUES (?, ?, ?, ?)",
-            (entry.created, entry.kind, entry.person_id, entry.blob),
+            "INSERT INTO heard (created, kind, person_id, print, note) VALUES (?, ?, ?, ?, ?)",
+            (entry.created, entry.kind, entry.person_id, entry.blob, entry.note),
         )
 
     def expire(self, *, older_than: float, most: int) -> None:
