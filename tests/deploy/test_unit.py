@@ -11,7 +11,7 @@ import pytest
 from deploy.commands import deploy
 from deploy.units import unit
 from edge.errors import EXIT_USAGE, UsageError
-from edge.settings import Mqtt, Settings
+from edge.settings import Control, Mqtt, Settings
 
 CONFIG = "/etc/earmark/earmark.yaml"
 
@@ -121,6 +121,13 @@ def test_an_account_is_made_for_the_run_unless_one_is_named() -> None:
     assert values(text(), "DynamicUser") == ["yes"]
     assert values(text(user="household"), "DynamicUser") == []
     assert values(text(user="household"), "User") == ["household"]
+
+
+def test_the_control_socket_has_a_folder_and_its_group_is_the_services_own() -> None:
+    assert values(text(), "RuntimeDirectory") == ["earmark"]
+    assert values(text(), "RuntimeDirectoryMode") == ["0750"]
+    assert values(text(), "Group") == []
+    assert values(text(replace(Settings(), control=Control(group="voice"))), "Group") == ["voice"]
 
 
 @pytest.mark.parametrize(
