@@ -75,6 +75,8 @@ def _dispatch(words: list[str]) -> int:
         if name in {"", "help"}:
             Console().say(registry.overview())
             return EXIT_OK
+        if f"{name} {rest[0] if rest else ''}" in registry.PAIRS:
+            name, rest = f"{name}-{rest[0]}", rest[1:]
         for command in registry.BUILT_IN:
             if command.name == name and command.exists():
                 return _run(command, args, rest)

@@ -75,7 +75,11 @@ BUILT_IN: Final = tuple(
     )
 )
 
+PAIRS: Final = frozenset({"bench verify"})
+"""Two words that name one command of another room, there written with a hyphen."""
+
 _OUTSIDE: Final = {
+    "bench-verify": "Measure how often strangers are let in and people refused (also: bench verify).",
     "evaluate": "Measure a bundle's error rates on lists of trials.",
     "calibrate-bundle": "Fit a bundle's calibration and operating points.",
     "data": "Check recordings, and prepare features for training.",
