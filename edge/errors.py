@@ -144,8 +144,9 @@ class ExtraMissingError(EarmarkError):
 class LockedOut(EarmarkError):
     """Too many failed attempts, or another factor is due first; the message says how long it lasts.
 
-    ``reason``: ``failures`` (of this person), ``busy`` (too many in the last hour, by anybody), ``other_factor`` (the
-    PIN is due). ``seconds``: how long until the next attempt, None where only the PIN helps.
+    ``reason``: ``failures`` (of this person), ``busy`` (too many in the last hour, by anybody), ``silences`` (too many
+    without speech), ``other_factor`` (the PIN is due). ``seconds``: until the next attempt, None where only the PIN
+    helps.
     """
 
     exit_code = EXIT_LOCKED

@@ -93,6 +93,8 @@ class Counter:
                 raise UsageError("There is a PIN already", "Give the old one too.")
             self._show(old)
         with self._record.writing() as session:
+            if old is None and pin.is_set(session.db):  # somebody was faster
+                raise UsageError("There is a PIN already", "Give the old one too.")
             if old is None and self._anybody_waits(session):
                 raise AttemptsError(
                     "Somebody is locked out, and a first PIN cannot end that", "Set the PIN when the time is over."

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from edge.doctor import CHECKS
+from edge.doctor.attempts import attempts
 from edge.doctor.broker import broker
 from edge.doctor.case import Case
 from edge.doctor.findings import Finding, fault, one_line
@@ -40,7 +41,7 @@ _CHECKS: Final[dict[str, Callable[[Case], Finding]]] = {
             state,
             people,
         ),
-        *(calibration, outbox, broker, service, clock),
+        *(calibration, attempts, outbox, broker, service, clock),
     )
 }
 _WITHOUT_SETTINGS: Final = frozenset({"settings", "python", "runtime", "processor", "formats", "clock"})

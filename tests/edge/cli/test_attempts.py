@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from edge.audio import FileSource
 from edge.auth import pin
 from edge.auth.clock import BootClock
 from edge.auth.gate import Counter
+from edge.challenge import ChallengeOutcome
 from edge.people import PeopleStore
 from tests.edge.auth.conftest import fail
 from tests.edge.cli.voice_bundle import ASSETS
@@ -94,6 +97,46 @@ def test_the_log_is_shown_with_names_and_checked(earmark, locked, state) -> None
     path.write_text(path.read_text().replace('"outcome":"failed"', '"outcome":"match"', 1))
     done = earmark("audit", "--verify")
     assert done.code == 1 and "audit.jsonl, line 3: entry 3 was changed" in done.out
+
+
+def test_the_doctor_tells_of_a_log_that_was_changed(earmark, locked, state) -> None:
+    check = earmark("doctor", "--only", "attempts", "--json").json["checks"][0]
+    assert (check["status"], check["facts"]) == ("ok", {"entries": 7, "sound": True, "pin": True})
+    (state / "audit.jsonl").write_text("")
+    check = earmark("doctor", "--only", "attempts", "--json").json["checks"][0]
+    assert (check["status"], check["remedy"]) == ("warn", "earmark audit --verify")
+    (state / "attempts.sqlite").unlink()
+    check = earmark("doctor", "--only", "attempts", "--json").json["checks"][0]
+    assert check["status"] == "fail" and "--new-record" in check["remedy"]
+
+
+class Drawn:
+    """Digits whose answer is known."""
+
+    digits = (3, 1, 4, 1, 5, 9)
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def text(self) -> str:
+        return "3 1 4 1 5 9"
+
+    def check(self, samples: np.ndarray) -> ChallengeOutcome:
+        return ChallengeOutcome(self.reason == "said", self.digits, 0.9, self.reason, 0.0, len(samples) / 16_000)
+
+
+@pytest.mark.parametrize(("clip", "reason", "code", "told"), [
+    ("clip-1-ada", "said", 0, "accepted"),
+    ("clip-1-ada", "other_digits", 1, "other_digits"),
+    ("clip-3-ben", "said", 1, "below_threshold"),
+])  # fmt: skip
+def test_digits_are_shown_on_stderr_and_count(earmark, state, monkeypatch, clip, reason, code, told) -> None:
+    monkeypatch.setattr("edge.cli.verify.Challenge.draw", lambda *_: Drawn(reason))
+    monkeypatch.setattr("edge.cli.verify.open_recording", lambda *_: FileSource(ASSETS / f"{clip}.ogg", 100))
+    done = earmark("verify", "Ada", "-", "--challenge", "--json", "--quiet")
+    assert (done.code, done.json["reason"], done.json["challenge"]["reason"]) == (code, told, reason)
+    assert done.err == "Say: 3 1 4 1 5 9\n"
+    assert earmark("audit", "--json").lines[-1]["digits"] == reason
 
 
 def test_before_anybody_tried_there_is_nothing_to_show(earmark, state) -> None:
