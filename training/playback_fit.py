@@ -1,7 +1,7 @@
 """Learns the weights of ``edge.spoof.playback``: ``python -m training.playback_fit SPEECH``.
 
-Takes a folder of speech with its manifest; prints the constants of that module, and how the score does on people it has
-not seen. Must hold: fitted on the split ``train`` only, measured on ``dev``; the same folder gives the same numbers.
+Takes a folder of speech with its manifest; prints the weights of that module, and how the score does on people it has not
+seen. Must hold: fitted on the split ``train`` only, measured on ``dev``; the same folder gives the same numbers.
 
 Loudspeakers, rooms and telephones are those of ``edge.spoof.simulate``, so the figures are about simulations.
 """
@@ -46,8 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def score(values: Float64) -> Float64:
         return np.asarray(1 / (1 + np.exp(-((values - centre) / scale @ weights[:-1] + weights[-1]))), np.float64)
 
-    suspect = float(np.percentile(score(features[labels == 0]), 99))
-    print(f"SUSPECT: Final = {suspect:.3f}")
+    suspect = playback.SUSPECT
     unseen, _, words = _examples(root, rows, "dev")
     for word in sorted(set(words)):
         found = score(unseen[np.array([w == word for w in words])])

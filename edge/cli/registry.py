@@ -64,6 +64,7 @@ BUILT_IN: Final = tuple(
         ("enroll", PEOPLE, "Learn a person's voice from clips or the microphone."),
         ("verify", PEOPLE, "Is this the voice of a certain person? Answers with its exit code."),
         ("identify", PEOPLE, "Whose voice is it? One line for each utterance of some recordings."),
+        ("spooftest", PEOPLE, "What gets past verify: recordings, loudspeakers, telephones, synthetic voices."),
         ("unlock", PEOPLE, "Take a lock-out back with the PIN, or set the PIN."),
         ("audit", PEOPLE, "Who tried to be recognised, and whether the log of that is as it was written."),
         ("people", PEOPLE, "List, show, rename and remove the people enrolled."),
