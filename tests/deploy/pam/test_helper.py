@@ -8,6 +8,8 @@ import json
 import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -23,6 +25,7 @@ from deploy.pam.files import service
 from edge.control.protocol import parse
 from edge.control.server import IDLE_SECONDS
 from edge.errors import RequestError, UsageError
+from tests.scenarios.household import ROOT
 
 YES = {"event": "result", "op": "verify", "exit_code": 0, "attempt": {"match": True}}
 STATUS = {"event": "result", "op": "status", "exit_code": 0, "status": {"live": True, "listening": True}}
@@ -236,3 +239,27 @@ def test_the_usual_time_limit_leaves_time_to_say_digits() -> None:
     limit = float(service().rstrip().rpartition(" ")[2])
     assert limit - helper.SPARE_SECONDS > 15
     assert limit > IDLE_SECONDS
+
+
+WITHIN = """
+import os, signal, subprocess, time
+from deploy.pam.helper import _within
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # as a careless login may leave it
+def hang():
+    subprocess.Popen(["sleep", "600"])
+    print("begun", flush=True)
+    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
+    time.sleep(600)
+    return True
+works = (lambda: True), (lambda: False), (lambda: 1 / 0), (lambda: os.kill(os.getpid(), 9))
+print(*(_within(20, work) for work in works))
+print(_within(2, hang), flush=True)
+"""
+
+
+def test_the_work_ends_in_time_with_everything_it_started() -> None:
+    """Were the sleeper alive, it would keep this pipe open for ten minutes."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHIN], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.stdout.splitlines() == ["True False False False", "begun", "False"]
