@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,6 +114,18 @@ def lock_out(state: Path, name: str) -> None:
         for _ in range(5):
             with gate.begin(person.id, requester="cli"):
                 pass
+
+
+@pytest.mark.microphone
+def test_digits_are_shown_and_whoever_says_something_else_is_refused(
+    login: Login, daemon: Daemon, virtual_microphone: VirtualMicrophone
+) -> None:
+    login.options(limit=12)
+    outcome = spoken(login, virtual_microphone, "clip-2-ada.ogg")
+    assert not outcome.passed
+    assert len(outcome.shown) == 2
+    assert re.fullmatch(r"Say: [0-9]( [0-9]){5}", outcome.shown[0])
+    assert outcome.shown[1:] == NO
 
 
 def test_without_a_daemon_everybody_is_refused_at_once(login: Login) -> None:
