@@ -62,7 +62,7 @@ class Composer:
         labels = np.full((size, self._most), -1, np.int32)
         for row in range(size):
             frames, said = self._string(rng)
-            x[row, : len(frames)] = levelled(frames, float(rng.uniform(-1.5, 0.4)))
+            x[row, : len(frames)] = levelled(frames, float(rng.uniform(-1.0, 0.3)))
             labels[row, : len(said)] = said
             _mask(x[row], rng)
         return Batch(x, labels)
@@ -72,7 +72,7 @@ class Composer:
         known = self._of[speaker]
         strings = list(known)
         speed = float(np.exp(rng.uniform(-0.22, 0.22)))
-        tract = float(np.exp(rng.uniform(-0.16, 0.16)))
+        tract = float(np.exp(rng.uniform(-0.1, 0.18)))
         curve = _curve(rng)
         # How long the pauses are: run together, a steady beat, or one by one.
         least, most = ((-9, 6), (5, 25), (15, 60))[int(rng.integers(3))]
@@ -81,7 +81,7 @@ class Composer:
         at = int(rng.integers(0, 40))
         said: list[int] = []
         while len(said) < self._most:
-            if self._fillers and rng.random() < 0.12:
+            if self._fillers and rng.random() < 0.08:
                 digits: tuple[int, ...] = ()
                 copy = self._fillers[int(rng.integers(len(self._fillers)))]
             else:
@@ -91,14 +91,14 @@ class Composer:
             logs = _read(self._material.frames[copy], speed * float(np.exp(rng.uniform(-0.08, 0.08))), tract)
             if len(said) + len(digits) > self._most or at + len(logs) > self._frames:
                 break
-            quieter = float(rng.uniform(-1.0, 0.3))
+            quieter = float(rng.uniform(-0.7, 0.3))
             power[at : at + len(logs)] += np.exp(logs + curve + quieter - _loudness(logs))
             said += digits
             # 20 of its frames are the silence after it.
             at += max(1, len(logs) - 20 + int(rng.integers(least, most)))
-            if rng.random() < 0.08:
+            if rng.random() < 0.04:
                 break
-        if rng.random() < 0.75 and self._material.noises:
+        if rng.random() < 0.6 and self._material.noises:
             self._add_noise(power, rng)
         length = min(self._frames, at + int(rng.integers(10, 60)))
         return np.log(np.maximum(power[:length], 1e-12)).astype(np.float32), tuple(said)
@@ -106,7 +106,7 @@ class Composer:
     def _add_noise(self, power: Float32, rng: np.random.Generator) -> None:
         noise = self._material.noises[int(rng.integers(len(self._material.noises)))].astype(np.float32)
         places = (np.arange(len(power)) + int(rng.integers(len(noise)))) % len(noise)
-        below = float(rng.uniform(0.3, 7.0))  # 1 to 30 dB under the loudness of speech, which is 0 here
+        below = float(rng.uniform(1.2, 7.0))  # 5 to 30 dB under the loudness of speech, which is 0 here
         power += np.exp(noise[places] + _curve(rng) - _loudness(noise) - below)
 
 
@@ -143,8 +143,8 @@ def _places(tract: float) -> npt.NDArray[np.float64]:
 def _curve(rng: np.random.Generator) -> Float32:
     """A microphone's and a place's response: smooth, within about 8 dB, with a slope."""
     bands = np.linspace(0, 1, SPEC.n_mels)
-    knots = rng.normal(0, 0.6, 6)
-    curve = np.interp(bands, np.linspace(0, 1, 6), knots) + rng.normal(0, 0.5) * (bands - 0.5) * 2
+    knots = rng.normal(0, 0.4, 6)
+    curve = np.interp(bands, np.linspace(0, 1, 6), knots) + rng.normal(0, 0.4) * (bands - 0.5) * 2
     if rng.random() < 0.15:  # the lowest bands missing, as over a telephone
         curve[: int(rng.integers(2, 6))] -= rng.uniform(2, 6)
     result: Float32 = curve.astype(np.float32)
@@ -152,9 +152,9 @@ def _curve(rng: np.random.Generator) -> Float32:
 
 
 def _mask(x: Float32, rng: np.random.Generator) -> None:
-    if rng.random() < 0.5:
+    if rng.random() < 0.3:
         first = int(rng.integers(0, SPEC.n_mels - 4))
-        x[:, first : first + int(rng.integers(1, 5))] = x.mean()
-    if rng.random() < 0.5:
+        x[:, first : first + int(rng.integers(1, 4))] = x.mean()
+    if rng.random() < 0.3:
         start = int(rng.integers(0, len(x) - 8))
         x[start : start + int(rng.integers(1, 8))] = FLOOR

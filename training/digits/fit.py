@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 
 _WARM: Final = 40
 """Steps over which the rate rises."""
-_TOLD: Final = 50
+_TOLD: Final = 20
 
 
 def learn(model: keras.Model, composer: Composer, *, steps: int, batch: int, rate: float, seed: int, say: Say) -> None:

@@ -18,7 +18,7 @@ from training.recipe_keys import checked
 class DigitsRecipe:
     """``words``: lines of a word list. ``copies``: changed copies of each recording. ``fillers``: recordings of other
     speech. ``strings``: fluent strings per synthetic voice. ``steps``: of the network that heard nobody who is judged,
-    ``fold_steps``: of each that goes on from it without one person, ``final_steps``: of the one that ships.
+    ``fold_steps``: of each of ``folds`` that go on from it without some, ``final_steps``: of the one that ships.
     ``source_weights``: how often the speakers of a set or synthesiser are drawn, 1 where not named.
     """
 
@@ -34,8 +34,9 @@ class DigitsRecipe:
     batch: int = 32
     frames: int = 360
     steps: int = 900
-    fold_steps: int = 240
-    final_steps: int = 450
+    fold_steps: int = 400
+    final_steps: int = 400
+    folds: int = 6
     learning_rate: float = 2e-3
     source_weights: Mapping[str, float] = field(default_factory=dict)
     augment: AugmentRecipe = field(default_factory=AugmentRecipe)

@@ -69,7 +69,7 @@ class Digits:
             say=say,
         )
         learnt = [take.speaker for take in self._voices["learn"]]
-        self._people = People.of([take.speaker for take in self._takes], learnt, recipe.seed)
+        self._people = People.of([take.speaker for take in self._takes], learnt, recipe.seed, recipe.folds)
         self._stages = Stages(recipe, self._material, self._people, out, say)
 
     def run(self) -> dict[str, Any]:

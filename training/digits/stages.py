@@ -21,9 +21,6 @@ from training.digits.recipe import DigitsRecipe
 
 Say = Callable[[str], None]
 
-MOST_FOLDS = 6
-
-
 @dataclass(frozen=True, slots=True)
 class People:
     """``recorded``: speakers of the recordings. ``synthetic``: voices to learn from. ``folds``: who is left out."""
@@ -33,13 +30,13 @@ class People:
     folds: tuple[tuple[str, ...], ...]
 
     @classmethod
-    def of(cls, recorded: Sequence[str], synthetic: Sequence[str], seed: int) -> People:
-        """As many folds as people, at most 6; none where there are fewer than three people."""
+    def of(cls, recorded: Sequence[str], synthetic: Sequence[str], seed: int, folds: int = 6) -> People:
+        """As many folds as people, at most ``folds``; none where there are fewer than three people."""
         names = sorted(set(recorded))
-        count = min(MOST_FOLDS, len(names))
+        count = min(folds, len(names))
         order = [names[int(place)] for place in generator(seed, "folds").permutation(len(names))]
-        folds = tuple(tuple(sorted(order[number::count])) for number in range(count)) if len(names) >= 3 else ()
-        return cls(tuple(names), tuple(sorted(set(synthetic))), tuple(sorted(folds)))
+        parts = tuple(tuple(sorted(order[number::count])) for number in range(count)) if len(names) >= 3 else ()
+        return cls(tuple(names), tuple(sorted(set(synthetic))), tuple(sorted(parts)))
 
 
 class Stages:
