@@ -1,6 +1,6 @@
 """Learns the weights of ``edge.spoof.playback``: ``python -m training.playback_fit SPEECH``.
 
-Takes a folder of speech with its manifest; prints the weights of that module, and how the score does on people it has not
+Takes a folder of speech with its manifest; prints the weights of that module, and how it does on people it has not
 seen. Must hold: fitted on the split ``train`` only, measured on ``dev``; the same folder gives the same numbers.
 
 Loudspeakers, rooms and telephones are those of ``edge.spoof.simulate``, so the figures are about simulations.

@@ -22,6 +22,7 @@ FILE_NAME: Final = "repeats.sqlite"
 _APPLICATION_ID: Final = 0x45617252
 """``EarR``: tells our files from those of other programs."""
 _VERSION: Final = 1
+_HEADER: Final = b"SQLite format 3\0"
 _BUSY_SECONDS: Final = 10.0
 _SCHEMA: Final = (
     "CREATE TABLE secret (value BLOB NOT NULL)",
@@ -96,6 +97,7 @@ class Store:
         self._lock = threading.RLock()
         _make_file(path)
         with self._in_words():
+            _refuse_scraps(path)
             # Autocommit: transactions are begun by hand. Threads: there is a lock.
             self._connection = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -182,6 +184,20 @@ def damaged(path: Path, what: str) -> StorageError:
         f"the fingerprints of earlier recordings in {path} are damaged: {what}",
         "Move the file away: earlier recordings are then no longer known.",
     )
+
+
+def _refuse_scraps(path: Path) -> None:
+    """A file too short for a header, which SQLite would take for an empty one and overwrite."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_HEADER))
+    except OSError as error:
+        raise StorageError(
+            f"the fingerprints of earlier recordings {path} cannot be read: {error.strerror}",
+            "Check that this user may read the file.",
+        ) from error
+    if head and head != _HEADER:
+        raise damaged(path, "it is no database")
 
 
 def _make_file(path: Path) -> None:
