@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge.enrolment import ClipReport, Enrolment, band_ratio_db, quality
+from edge.enrolment import MAX_CLIPS, ClipReport, Enrolment, band_ratio_db, digest_of, quality, sessions_of
 from edge.errors import EnrolmentError
-from edge.records import SAMPLE_RATE
+from edge.records import SAMPLE_RATE, Utterance
 from edge.scoring import OperatingPoint
-from tests.edge.voices import Voice, scorer, utterance
+from edge.spoof import Repeats
+from tests.edge.voices import Voice, mixed, scorer, utterance
 
 ALICE, BOB = Voice(1), Voice(2)
 
@@ -45,6 +46,7 @@ def test_progress_grows_with_every_clip() -> None:
     ("circumstances", "reason"),
     [
         ({"speech_seconds": 0.9}, "too_short"),
+        ({"speech_seconds": 8.5}, "too_long"),
         ({"snr_db": 8.0}, "too_noisy"),
         ({"level_dbfs": -52.0}, "too_quiet"),
         ({"level_dbfs": -4.0}, "too_loud"),
@@ -151,3 +153,88 @@ def test_telephone_speech_is_told_by_its_missing_band() -> None:
     narrow = np.fft.irfft(spectrum).astype(np.float32)
     assert band_ratio_db(wide) > -10
     assert band_ratio_db(narrow) < -60
+
+
+def copied(u: Utterance, shift: int = 1000, gain: float = 0.5) -> Utterance:
+    """The same recording, cut a little later and softer."""
+    return replace(u, samples=u.samples[shift:] * np.float32(gain), start=u.start + shift)
+
+
+def given(enrolment: Enrolment, u: Utterance) -> ClipReport:
+    return enrolment.offer(u, ALICE.embedding(), source="clip", microphone="mic:test", created="2026-11-21T00:00:00Z")
+
+
+def test_two_people_in_one_clip_are_refused() -> None:
+    enrolment = Enrolment(scorer())
+    report = enrolment.offer(
+        utterance(seconds=6.0), mixed(ALICE, BOB), source="a", microphone="mic:test", created="2026-11-21T00:00:00Z"
+    )
+    assert (report.accepted, report.reason) == (False, "two_voices")
+    assert report.hint
+
+
+def test_a_copy_of_a_recording_counts_once() -> None:
+    enrolment = Enrolment(scorer())
+    u = utterance(seconds=4.0, seed=1)
+    assert given(enrolment, u).accepted
+    assert given(enrolment, copied(u)).reason == "duplicate"
+    assert given(enrolment, utterance(seconds=4.0, seed=2)).accepted
+
+
+def test_a_copy_of_an_earlier_session_is_refused_for_that_person_and_model_only(tmp_path) -> None:
+    u = utterance(seconds=4.0, seed=1)
+    before = replace(ALICE.exemplar(), digest=digest_of(u.samples))
+    with Repeats(tmp_path) as repeats:
+        repeats.remember(u.samples, kind="enrolment", person_id="p0001", note=before.digest)
+        again = Enrolment(scorer(), existing=[before], repeats=repeats)
+        assert given(again, copied(u)).reason == "duplicate"
+        # With another model, or for somebody else, nothing of it is there yet.
+        assert given(Enrolment(scorer(), repeats=repeats), copied(u)).accepted
+        assert given(Enrolment(scorer(), existing=[ALICE.exemplar()], repeats=repeats), copied(u)).accepted
+
+
+def test_recordings_are_those_of_the_exemplars() -> None:
+    enrolment = Enrolment(scorer())
+    for i in range(5):
+        offer(enrolment, ALICE, i)
+    exemplars = enrolment.finish()
+    assert [digest for digest, _ in enrolment.recordings(exemplars)] == [e.digest for e in exemplars]
+    assert all(digest == digest_of(samples) for digest, samples in enrolment.recordings(exemplars))
+
+
+def test_it_goes_on_until_the_voiceprint_hardly_changes() -> None:
+    """A voice that varies much needs more than the five clips that a steady one needs."""
+    loose, needed = Voice(5), []
+    for voice, noise in ((ALICE, 0.4), (loose, 1.6)):
+        enrolment, clips = Enrolment(scorer()), 0
+        while not enrolment.progress().done:
+            offer(enrolment, voice, clips, noise=noise)
+            clips += 1
+            assert clips <= 2 * MAX_CLIPS
+        needed.append(enrolment.progress().clips)
+    assert needed[0] == 5
+    assert 5 < needed[1] <= MAX_CLIPS
+
+
+def test_a_clip_that_moves_the_scores_much_is_no_time_to_stop() -> None:
+    enrolment = Enrolment(scorer())
+    for i in range(5):
+        offer(enrolment, ALICE, i, noise=0.2)
+    assert enrolment.progress().stable
+    offer(enrolment, ALICE, 5, noise=2.0)
+    assert not enrolment.progress().stable
+
+
+@pytest.mark.parametrize(
+    ("times", "sessions"),
+    [
+        ([], 0),
+        (["2026-11-21T10:00:00Z"], 1),
+        (["2026-11-21T10:00:00Z", "2026-11-21T10:09:00Z", "2026-11-21T10:18:00Z"], 1),
+        (["2026-11-21T10:20:01Z", "2026-11-21T10:00:00Z"], 2),
+        (["2026-11-20T10:00:00Z", "2026-11-21T10:00:00+00:00", "2026-11-21T12:00:00+02:00"], 2),
+        (["yesterday", "2026-11-21T10:00:00Z"], 2),
+    ],
+)
+def test_sessions_are_ten_minutes_apart(times: list[str], sessions: int) -> None:
+    assert sessions_of(times) == sessions

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import soundfile
 
+from edge.cli.enroll_mic import DIGITS
 from edge.people import PeopleStore
+from edge.spoof import Repeats
 from tests.edge.cli.conftest import sound, speech
 from tests.edge.cli.voice_bundle import ASSETS
 
@@ -180,3 +184,48 @@ def test_the_bundled_baseline_can_enrol_and_says_what_to_expect(earmark) -> None
     (line, *_) = earmark("identify", ASSETS / "clip-1-ada.ogg", "--bundle", "baseline", "--json").lines
     assert line["outcome"] in {"identified", "uncertain", "unknown"}
     assert 0 < line["probability"] < 1
+
+
+def test_a_recording_that_enrolled_somebody_is_known_when_it_is_played(earmark, state) -> None:
+    done = earmark("verify", "Ada", ADA[0], "--json")
+    assert done.code == 7
+    assert done.json["reason"] == "repeat" and done.json["repeat"]["kind"] == "enrolment"
+
+
+def test_a_copy_of_an_earlier_recording_cannot_be_added(earmark, state, tmp_path) -> None:
+    copy = sound(tmp_path / "copy.wav", 0.7 * speech(ADA[0].name)[300:])
+    done = earmark("enroll", "Ada", "--add", copy, "--json")
+    assert done.code == 1
+    assert {clip["reason"] for clip in done.json["clips"]} == {"duplicate"}
+
+
+def test_a_dry_run_leaves_no_fingerprint(earmark, tmp_path) -> None:
+    assert earmark("enroll", "Ada", *ADA, "--dry-run").code == 0
+    assert not (tmp_path / "state" / "repeats.sqlite").exists()
+
+
+def test_removing_somebody_forgets_their_recordings(earmark, state) -> None:
+    with Repeats(state) as repeats:
+        before = len(repeats)
+    clips = len(people(state)["Ada"].exemplars)
+    assert earmark("people", "remove", "Ada", "--yes").code == 0
+    with Repeats(state) as repeats:
+        assert len(repeats) == before - clips
+        assert all(repeats.seen(speech(path.name)) is None for path in ADA)
+
+
+def test_every_clip_has_its_microphone_and_date_and_a_second_session_is_advised(earmark, tmp_path) -> None:
+    done = earmark("enroll", "Ada", *ADA)
+    assert "second session" in done.err
+    shown = earmark("people", "show", "Ada")
+    assert "recorded in 1 session; two" in shown.out
+    assert all(f"file:{path.name}" in shown.out for path in ADA)
+    told = earmark("people", "show", "Ada", "--json").json
+    assert told["sessions"] == 1
+    assert all(clip["created"].startswith("20") and clip["microphone"] for clip in told["exemplars"])
+
+
+def test_digits_are_asked_for_at_the_microphone(earmark) -> None:
+    assert Counter("".join(DIGITS).replace(" ", "")) == Counter(3 * "0123456789")
+    done = earmark("enroll", "Ada", ADA[0], "--digits")
+    assert done.code == 2 and "--mic" in done.err
