@@ -7,7 +7,7 @@ pieces of several, is still found.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +25,8 @@ PIECE_LIKENESS: Final = 0.93
 PIECES_SHARE: Final = 0.6
 PIECES_SECONDS: Final = 0.7
 """So much of the speech, and at least so long, must lie in pieces that were heard before."""
+_BLOCK: Final = 4096
+"""Frames of prints that are compared at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,10 @@ def best_match(traced: Trace, prints: Sequence[Bits]) -> Match | None:
 
 def compare(traced: Trace, prints: Sequence[Bits]) -> Likeness:
     """Measure; decides nothing."""
-    used = [(number, signs) for number, signs in enumerate(prints) if len(signs)]
     stretches: list[tuple[float, int] | None] = [None] * len(STRETCHES)
     piece: tuple[float, int] | None = None
     covered = np.zeros(len(traced.loud), np.bool_)
-    if used and traced.loud.any():
-        signs = np.concatenate([found for _, found in used]).astype(np.float32)
-        owner = np.concatenate([np.full(len(found), number) for number, found in used])
+    for signs, owner in _blocks(prints) if traced.loud.any() else ():
         for phase in range(PHASES):
             aligned = _Aligned(traced, phase, signs, owner)
             for place, (frames, _) in enumerate(STRETCHES):
@@ -84,6 +83,20 @@ def compare(traced: Trace, prints: Sequence[Bits]) -> Likeness:
     speech = int(traced.loud.sum())
     share = float((covered & traced.loud).sum() / speech) if speech else 0.0
     return Likeness(tuple(stretches), piece, share, speech / PHASES * SECONDS_PER_PRINT)
+
+
+def _blocks(prints: Sequence[Bits]) -> Iterator[tuple[Float32, npt.NDArray[np.int64]]]:
+    """Prints one after the other with the index of each frame's print, in blocks that fit into a processor's cache."""
+    begin = 0
+    while begin < len(prints):
+        end, frames = begin, 0
+        while end < len(prints) and (frames == 0 or frames + len(prints[end]) <= _BLOCK):
+            frames += len(prints[end])
+            end += 1
+        if frames:
+            signs = np.concatenate(prints[begin:end]).astype(np.float32)
+            yield signs, np.repeat(np.arange(begin, end), [len(found) for found in prints[begin:end]])
+        begin = end
 
 
 def _better(one: tuple[float, int] | None, other: tuple[float, int] | None) -> tuple[float, int] | None:
@@ -97,6 +110,7 @@ class _Aligned:
 
     def __init__(self, traced: Trace, phase: int, signs: Float32, owner: npt.NDArray[np.int64]) -> None:
         self._phase, self._owner = phase, owner
+        self._found: dict[int, Float32] = {}
         self._loud = np.flatnonzero(traced.loud[phase::PHASES])
         self._count = int(self._loud[-1]) + 1 if len(self._loud) else 0
         if len(self._loud) < PIECE:
@@ -118,20 +132,25 @@ class _Aligned:
         if len(self._loud) < frames:
             return None
         likeness = self._likeness(frames)
-        begin, column = np.unravel_index(int(np.argmax(likeness)), likeness.shape)
-        middle = int(self._loud[begin + frames // 2]) + int(column) - self._count
+        begin = int(np.argmax(likeness))
+        column = int(np.argmax(self._sums[begin + frames] - self._sums[begin]))
+        middle = int(self._loud[begin + frames // 2]) + column - self._count
         entry = int(self._owner[min(max(middle, 0), len(self._owner) - 1)])
-        return float(likeness[begin, column]), entry
+        return float(likeness[begin]), entry
 
     def cover(self, covered: npt.NDArray[np.bool_]) -> None:
         """Mark the frames of the trace (every 20 ms) that lie in a piece that was heard before."""
         if len(self._loud) < PIECE:
             return
-        for begin in np.flatnonzero(self._likeness(PIECE).max(axis=1) >= PIECE_LIKENESS):
+        for begin in np.flatnonzero(self._likeness(PIECE) >= PIECE_LIKENESS):
             first, last = (PHASES * int(self._loud[begin + i]) + self._phase for i in (0, PIECE - 1))
             covered[first : last + PHASES] = True
 
     def _likeness(self, frames: int) -> Float32:
-        difference = self._sums[frames:] - self._sums[:-frames]
-        result: Float32 = difference / np.maximum(self._totals[frames:] - self._totals[:-frames], 1e-6)[:, None]
+        """Of each run of so many loud frames, at its best alignment."""
+        if frames in self._found:
+            return self._found[frames]
+        most = (self._sums[frames:] - self._sums[:-frames]).max(axis=1)
+        result: Float32 = most / np.maximum(self._totals[frames:] - self._totals[:-frames], 1e-6)
+        self._found[frames] = result
         return result

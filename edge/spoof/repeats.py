@@ -1,7 +1,7 @@
 """Audio that was heard before, known by small fingerprints in one file.
 
 Takes samples; gives ``Repeat`` where they, or a stretch of them, were remembered earlier. Must hold: no audio in the
-file; of the 2000 latest only, and for 180 days at most; two processes that ask and remember at once see each other
+file; of the 1000 latest only, and for 180 days at most; two processes that ask and remember at once see each other
 (``meet``); a file that cannot be read is an error and not a "no".
 """
 
@@ -22,7 +22,7 @@ from edge.spoof.matching import best_match
 Kind = Literal["attempt", "enrolment"]
 """What it was remembered for."""
 
-MOST_UTTERANCES: Final = 2000
+MOST_UTTERANCES: Final = 1000
 MOST_DAYS: Final = 180
 MOST_SECONDS: Final = 30.0
 """Of longer audio only this much is remembered; it is asked about whole."""
