@@ -87,10 +87,12 @@ class Session:
         """What is told of voices besides whose they are, and what was asked for and is not."""
         return analyses(self.bundle, self.settings.privacy)
 
-    def pipeline(self, *, claim: str | None = None) -> Pipeline:
-        """A fresh pipeline that compares with everybody enrolled; ``claim``: person id for verification."""
+    def pipeline(self, *, claim: str | None = None, settings: Settings | None = None) -> Pipeline:
+        """A fresh pipeline that compares with everybody enrolled; ``claim``: person id for verification; ``settings``:
+        instead of the session's.
+        """
         correction = self.household.correction
-        return Pipeline(self.bundle, self.settings, self.voiceprints, claim=claim, correction=correction)
+        return Pipeline(self.bundle, settings or self.settings, self.voiceprints, claim=claim, correction=correction)
 
 
 def open_session(args: argparse.Namespace, *, enrolling: bool = False) -> Session:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from edge.auth.attempt import Attempt, Gate
-from edge.auth.listening import Heard, hear
+from edge.auth.listening import Heard, for_digits, hear
 from edge.auth.outcome import AttemptOutcome
 from edge.auth.words import REMEDIES
 from edge.challenge import MOST_DIGITS, MOST_SECONDS, Challenge
@@ -146,10 +146,11 @@ def _heard(console: Console, session: Session, attempt: Attempt, asked: _Asked) 
             came += seconds
             bar.advance(seconds)
 
+        settings = for_digits(session.settings) if asked.challenge else session.settings
         try:
             heard = hear(
                 asked.source.blocks(),
-                session.pipeline(claim=asked.person.id),
+                session.pipeline(claim=asked.person.id, settings=settings),
                 limit_seconds=asked.limit_seconds,
                 digits=len(asked.challenge.digits) if asked.challenge else 0,
                 on_seconds=on_seconds,

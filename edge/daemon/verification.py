@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge.auth.attempt import AttemptOutcome, Gate
-from edge.auth.listening import Heard, hear
+from edge.auth.listening import Heard, for_digits, hear
 from edge.bundle import Bundle
 from edge.calibrate.kept import Household
 from edge.challenge import Challenge
@@ -177,8 +177,9 @@ class Verification:
 
     def _listen(self, person: Person, challenge: Challenge | None) -> Heard:
         scene, seconds = self._scene, self._request.timeout_seconds
+        settings = scene.settings if challenge is None else for_digits(scene.settings)
         pipeline = Pipeline(
-            scene.bundle, scene.settings, scene.voiceprints, claim=person.id, correction=scene.household.correction
+            scene.bundle, settings, scene.voiceprints, claim=person.id, correction=scene.household.correction
         )
         if challenge is not None:
             seconds = min(seconds, challenge.seconds_left() - _JUDGING_SECONDS)

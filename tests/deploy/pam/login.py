@@ -7,6 +7,7 @@ outside that folder is changed: the files are put in place in a mount namespace 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -103,7 +104,8 @@ class Attempt:
         tester = shutil.which("pamtester", path=_PATH) or "pamtester"
         self._began = time.monotonic()
         self._process = subprocess.Popen(
-            [*command, tester, *words, SERVICE, USER, "authenticate"],
+            # A login shows each line at once; a pipe would keep them to the end.
+            [*command, "stdbuf", "-oL", tester, *words, SERVICE, USER, "authenticate"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -112,13 +114,24 @@ class Attempt:
         assert self._process.stdin is not None
         self._process.stdin.write(password + "\n")
         self._process.stdin.flush()
+        self._before = ""
+
+    def line(self, pattern: str) -> str:
+        """Wait for a line that is shown, and give the group of the pattern."""
+        assert self._process.stdout is not None
+        while line := self._process.stdout.readline():
+            self._before += line
+            if found := re.search(pattern, line):
+                return found[1]
+        raise AssertionError(self._before)
 
     @property
     def over(self) -> bool:
         return self._process.poll() is not None
 
     def finish(self) -> Outcome:
-        said, _ = self._process.communicate(timeout=120)
+        rest, _ = self._process.communicate(timeout=120)
+        said = self._before + rest
         seconds = time.monotonic() - self._began
         lines = [line.removeprefix("Password: ").strip() for line in said.splitlines()]
         verdict = [line for line in lines if line.startswith("pamtester: ")]

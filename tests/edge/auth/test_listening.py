@@ -72,10 +72,10 @@ def test_no_more_sound_is_taken_than_the_limit_and_the_open_utterance_is_decided
 def test_digits_may_come_in_parts_and_are_over_after_a_pause(pipeline: Pipeline) -> None:
     """A match alone does not end them: the rest is still to be said."""
     clips = "clip-1-ada.ogg", "clip-2-ada.ogg"
-    sound = Sound(1.0, clips[0], 0.4, clips[1], 20.0)
+    sound = Sound(1.0, clips[0], 0.1, clips[1], 20.0)
     heard = hear(sound.blocks(), pipeline, limit_seconds=30, digits=50)
     assert sum(result.decision.outcome == "identified" for result in heard.results) >= 2
-    assert sound.taken_seconds < 1 + seconds(*clips) + 0.4 + PAUSE_SECONDS + 1.5
+    assert sound.taken_seconds < 1 + seconds(*clips) + 0.1 + PAUSE_SECONDS + 1.5
 
 
 def test_digits_that_are_long_enough_are_over_at_once(pipeline: Pipeline) -> None:
