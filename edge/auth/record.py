@@ -20,6 +20,7 @@ from edge.auth import files
 from edge.auth.clock import AttemptClock
 from edge.auth.journal import Journal, carried_on
 from edge.errors import AttemptsError, EarmarkError, StorageError
+from edge.sqlite_files import make_private, marks, transaction
 
 _APPLICATION_ID: Final = 0x45614174
 """``EaAt``: tells our files from those of other programs."""
@@ -106,7 +107,7 @@ class Record:
             journal = Journal(self.folder, self._db, self._clock)
             mended = journal.mend()
             journal.rotate_if_long()
-            with _transaction(self._db):
+            with transaction(self._db):
                 yield Session(self._db, journal, mended)
                 journal.seal()
             journal.write()
@@ -145,7 +146,7 @@ class Record:
 
     def _make(self, db: sqlite3.Connection, event: str) -> None:
         number, digest, first, first_prev = carried_on(self.folder)
-        with _transaction(db):
+        with transaction(db):
             for statement in _SCHEMA:
                 db.execute(statement)
             db.execute("INSERT INTO head VALUES (1, ?, ?, x'', ?, ?, ?)", (number, digest, digest, first, first_prev))
@@ -223,24 +224,16 @@ def damaged(path: Path, what: str) -> AttemptsError:
 
 
 def _make_file(path: Path) -> None:
-    """Make the file for the owner only, and close one of ours that others could read."""
     try:
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        except FileExistsError:
-            status = path.stat()
-            if status.st_mode & 0o077 and status.st_uid == os.geteuid():
-                path.chmod(0o600)
+        make_private(path)
     except OSError as error:
         raise files.unusable(path, error) from error
 
 
 def _check(db: sqlite3.Connection, path: Path) -> bool:
     """Refuse what is not ours before anything is written; gives whether the file is new."""
-    version = int(db.execute("PRAGMA user_version").fetchone()[0])
-    owner = int(db.execute("PRAGMA application_id").fetchone()[0])
-    tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    if tables == 0 and version == 0 and owner == 0:
+    version, owner, tables = marks(db)
+    if not tables and version == 0 and owner == 0:
         return True
     if owner != _APPLICATION_ID:
         raise AttemptsError(f"{path} is a database of another program", _SET_RIGHT)
@@ -255,16 +248,3 @@ def _check(db: sqlite3.Connection, path: Path) -> bool:
     if db.execute("SELECT count(*) FROM head").fetchone()[0] != 1:
         raise damaged(path, "it lacks the head of the audit log")
     return False
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing: commit at the end, roll back on any exception."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:  # a full disk may have rolled back already
-            db.execute("ROLLBACK")
-        raise

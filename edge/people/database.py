@@ -7,7 +7,6 @@ touched; deleted content is overwritten with zeros.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import EarmarkError, PeopleError, StorageError
+from edge.sqlite_files import make_private, marks, transaction
 
 FILE_NAME: Final = "people.sqlite"
 _APPLICATION_ID: Final = 0x4561724D
@@ -116,15 +116,8 @@ def damaged(path: Path, what: str) -> PeopleError:
 
 
 def _make_file(path: Path) -> None:
-    """Make folder and file for the owner only, and close a file of ours that others could read."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        except FileExistsError:
-            status = path.stat()
-            if status.st_mode & 0o077 and status.st_uid == os.geteuid():
-                path.chmod(0o600)
+        make_private(path)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise StorageError(
@@ -139,9 +132,8 @@ def _number(connection: sqlite3.Connection, pragma: str) -> int:
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse what is not ours before anything is written."""
-    version, owner = _number(connection, "user_version"), _number(connection, "application_id")
-    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    if tables == 0 and version == 0 and owner == 0:
+    version, owner, tables = marks(connection)
+    if not tables and version == 0 and owner == 0:
         return  # new
     if owner != _APPLICATION_ID:
         raise PeopleError(
@@ -167,16 +159,3 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
                 connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing: commit at the end, roll back on any exception."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # a full disk may have rolled back already
-            connection.execute("ROLLBACK")
-        raise

@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import PeopleError, UnknownPersonError
-from edge.people.database import FILE_NAME, connect, damaged, in_words, transaction
+from edge.people.database import FILE_NAME, connect, damaged, in_words
 from edge.people.names import check_name, name_key
 from edge.records import Exemplar, Float32, Person
+from edge.sqlite_files import transaction
 
 _COLUMNS = "person_id, vector, encoder, speech_seconds, snr_db, microphone, created, digest, space"
 _MOST_PEOPLE = 1000
