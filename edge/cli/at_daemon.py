@@ -35,7 +35,7 @@ def verify_at_daemon(args: argparse.Namespace) -> int | None:
     if client is None:
         return None
     with client:
-        if not _holds_a_microphone(client):
+        if not _holds_a_microphone(client, console):
             return None
         if given := [f"--{name}" for name in ("bundle", "profile") if getattr(args, name, None)]:
             raise UsageError(
@@ -56,15 +56,21 @@ def _daemon(args: argparse.Namespace, console: Console) -> Client | None:
     try:
         return first_daemon(candidates(settings.control, state_dir(settings, args.state), only_here=only_here))
     except ControlError as error:
-        console.note(f"{error.sentence()} Trying the microphone without it.")
+        _pass_over(error, console)
         return None
 
 
-def _holds_a_microphone(client: Client) -> bool:
+def _pass_over(error: ControlError, console: Console) -> None:
+    """A daemon is there and may hold the microphone, but it cannot be asked."""
+    console.note(f"{error.sentence()} Trying the microphone without it.")
+
+
+def _holds_a_microphone(client: Client, console: Console) -> bool:
     """Whether the daemon listens to a live source; one that plays a recording leaves the microphone to others."""
     try:
         status = client.status()
-    except ControlError:
+    except ControlError as error:
+        _pass_over(error, console)
         return False
     return status.get("listening") is True and status.get("live") is True
 

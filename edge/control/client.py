@@ -7,6 +7,7 @@ code is 0 can be taken for a yes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -75,7 +76,8 @@ class Client:
         deadline = time.monotonic() + seconds
         try:
             self._sock.settimeout(max(0.01, seconds))
-            self._sock.sendall(protocol.encode(request))
+            with contextlib.suppress(BrokenPipeError):  # it may have said why before it hung up
+                self._sock.sendall(protocol.encode(request))
             while True:
                 told = self._next(deadline)
                 if told.get("id") not in (request.id, None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from edge.cli import main
+from edge.control import Access
 from tests.broker import wait_for
 from tests.edge.control.service import Raw, Service, serving, verify
 from tests.edge.daemon.room import SILENCE, Room, clip
@@ -86,3 +88,16 @@ def test_a_daemon_that_holds_no_microphone_is_not_asked(
         assert service.asked == 1
     assert not service.begun
     assert "microphone" in capsys.readouterr().err
+
+
+def test_a_daemon_that_this_account_may_not_ask_is_named_and_passed_over(
+    stage_home: tuple[Path, Path],
+    stage_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with serving(access=Access(frozenset({os.geteuid() + 1}))) as path:
+        monkeypatch.setenv("EARMARK_CONTROL__PATH", str(path))
+        monkeypatch.setenv("EARMARK_AUDIO__DEVICE", "no such microphone")
+        assert main(["verify", "Ada", "--state", str(stage_folder), "--bundle", str(stage_home[0])]) == 5
+    assert "This account may not ask" in capsys.readouterr().err
