@@ -75,7 +75,6 @@ class Progress:
 class _Clip:
     source: str
     exemplar: Exemplar
-    samples: Float32
 
 
 class Enrolment:
@@ -104,6 +103,7 @@ class Enrolment:
         self._allow = frozenset(allow)
         self._repeats = repeats
         self._copies = Copies()
+        self._heard: list[tuple[str, Float32]] = []
         self._clips: list[_Clip] = []
         self.reports: list[ClipReport] = []
 
@@ -128,10 +128,12 @@ class Enrolment:
                 digest=digest,
                 space=embedding.space,
             )
-            self._clips.append(_Clip(source, exemplar, utterance.samples))
+            self._clips.append(_Clip(source, exemplar))
             self._copies.add(utterance.samples)
             if self._clips[-1] in self._strangers():
                 reason = "other_voice"
+        if reason != "duplicate":
+            self._heard.append((digest, utterance.samples))
         report = ClipReport(
             source=source,
             accepted=reason is None,
@@ -196,10 +198,11 @@ class Enrolment:
         new = {id(c.exemplar) for c in self._clips}
         return tuple(e for e in kept if id(e) in new)
 
-    def recordings(self, exemplars: Sequence[Exemplar]) -> tuple[tuple[str, Float32], ...]:
-        """Digest and samples of what ``finish`` gave, to be remembered by their fingerprints."""
-        wanted = {id(exemplar) for exemplar in exemplars}
-        return tuple((clip.exemplar.digest, clip.samples) for clip in self._clips if id(clip.exemplar) in wanted)
+    def recordings(self) -> tuple[tuple[str, Float32], ...]:
+        """Digest and samples of every utterance that was given once, to be remembered by their fingerprints: those
+        that were refused, too, since somebody may play them back as well.
+        """
+        return tuple(self._heard)
 
     def _given_before(self, samples: Float32, digest: str) -> bool:
         """Whether this is a recording that was given before, or a copy of one."""

@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
             return report.refused(error)
         if not args.dry_run:
             report.person = _store(session, person, args, exemplars)
-            _remember(session, enrolment, report.person, exemplars, new=person is None)
+            _remember(session, enrolment, report.person, new=person is None)
         report.accepted(new=len(exemplars), stored=not args.dry_run)
         return EXIT_OK
 
@@ -148,13 +148,11 @@ def _store(session: Session, person: Person | None, args: argparse.Namespace, ex
     return session.store.add(args.name, exemplars, consent=args.consent)
 
 
-def _remember(
-    session: Session, enrolment: Enrolment, person: Person, exemplars: Sequence[Exemplar], *, new: bool
-) -> None:
-    """Keep the fingerprints of what was stored; where that fails, somebody new is not enrolled either."""
+def _remember(session: Session, enrolment: Enrolment, person: Person, *, new: bool) -> None:
+    """Keep the fingerprints of what was heard; where that fails, somebody new is not enrolled either."""
     try:
         with Repeats(session.folder) as repeats:
-            for digest, samples in enrolment.recordings(exemplars):
+            for digest, samples in enrolment.recordings():
                 repeats.remember(samples, kind="enrolment", person_id=person.id, note=digest)
     except StorageError:
         if new:

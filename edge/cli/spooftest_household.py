@@ -140,7 +140,7 @@ def _enrol(household: Household, name: str, clips: Sequence[Float32], fresh: Seq
     exemplars = enrolment.finish(skip_other_voice=True)
     person = session.store.add(name, exemplars)
     with Repeats(session.folder) as repeats:
-        for digest, samples in enrolment.recordings(exemplars):
+        for digest, samples in enrolment.recordings():
             repeats.remember(samples, kind="enrolment", person_id=person.id, note=digest)
     household.targets.append(Target(person, tuple(clips), tuple(fresh)))
 

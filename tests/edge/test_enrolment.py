@@ -193,13 +193,16 @@ def test_a_copy_of_an_earlier_session_is_refused_for_that_person_and_model_only(
         assert given(Enrolment(scorer(), existing=[ALICE.exemplar()], repeats=repeats), copied(u)).accepted
 
 
-def test_recordings_are_those_of_the_exemplars() -> None:
+def test_every_recording_is_to_be_remembered_once_and_refused_ones_too() -> None:
     enrolment = Enrolment(scorer())
     for i in range(5):
         offer(enrolment, ALICE, i)
-    exemplars = enrolment.finish()
-    assert [digest for digest, _ in enrolment.recordings(exemplars)] == [e.digest for e in exemplars]
-    assert all(digest == digest_of(samples) for digest, samples in enrolment.recordings(exemplars))
+    offer(enrolment, ALICE, 4)
+    assert not offer(enrolment, ALICE, 5, snr_db=8.0).accepted
+    exemplars, heard = enrolment.finish(), enrolment.recordings()
+    assert [digest for digest, _ in heard[:5]] == [e.digest for e in exemplars]
+    assert len(heard) == 6
+    assert all(digest == digest_of(samples) for digest, samples in heard)
 
 
 def test_it_goes_on_until_the_voiceprint_hardly_changes() -> None:
