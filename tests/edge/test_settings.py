@@ -13,7 +13,7 @@ from edge import settings
 from edge.errors import SettingsError
 from edge.settings import loading
 from edge.settings.manual import markdown, sample, yaml_value
-from edge.settings.sections import SECTIONS, describe
+from edge.settings.sections import SECTIONS, describe, fits
 from edge.settings.values import expected
 
 ROOT = Path(__file__).parents[2]
@@ -336,7 +336,7 @@ def _values(key):
         return st.integers(int(key.words.low), int(key.words.high))
     if key.kind is float:
         return st.floats(key.words.low, key.words.high)
-    texts = st.sampled_from(["abc", "a-b_2"])
+    texts = st.sampled_from([one for one in ("abc", "a-b_2", "/a/b") if fits(key.words.pattern or ".*", one)])
     return st.lists(texts, max_size=2).map(tuple) if key.kind is tuple else texts
 
 
