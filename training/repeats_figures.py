@@ -20,13 +20,13 @@ from edge.audio import read_samples, resample
 from edge.calibrate.intervals import upper_bound
 from edge.records import SAMPLE_RATE, Float32
 from edge.spoof import simulate
-from edge.spoof.fingerprint import Bits, Trace, kept, trace
-from edge.spoof.matching import best_match
+from edge.spoof.fingerprint import Bits, kept, trace
+from edge.spoof.matching import find
 from training.augment.codecs import codecs
 from training.augment.levels import add_noise
 from training.corpus import Recording, read_manifest
 
-SETS: Final = ("emodb", "ravdess", "librispeech")
+SETS: Final = ("ravdess", "emodb", "librispeech")
 ASKED: Final = 20
 """Recordings per person that are asked about."""
 MOST_SECONDS: Final = 8.0
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = [row for row in read_manifest(root) if row.split == "dev"]
     print("live speech taken for a repeat: set, people, asked, compared with, false, 95 % upper bound")
     for name in SETS:
-        _false(name, [_traces(root, group) for group in _people(rows, name)])
+        _false(name, [[_read(root, row) for row in group] for group in _people(rows, name)])
     _false("fsdd strings", [_strings(root, group) for group in _people(rows, "fsdd")])
     print("copies found: what was done, of those of 3 s and more, of shorter ones")
     _copies(root, [group[0] for name in SETS for group in _people(rows, name)])
@@ -61,11 +61,7 @@ def _read(root: Path, row: Recording) -> Float32:
     return read_samples(root / row.path)[: round(MOST_SECONDS * SAMPLE_RATE)]
 
 
-def _traces(root: Path, group: Sequence[Recording]) -> list[Trace]:
-    return [trace(_read(root, row), _SECRET) for row in group]
-
-
-def _strings(root: Path, group: Sequence[Recording]) -> list[Trace]:
+def _strings(root: Path, group: Sequence[Recording]) -> list[Float32]:
     """Strings of six digits; no take of a digit is in two of them."""
     rng = np.random.default_rng(5)
     takes = [_read(root, group[int(index)]) for index in rng.permutation(len(group))]
@@ -74,19 +70,19 @@ def _strings(root: Path, group: Sequence[Recording]) -> list[Trace]:
         parts: list[Float32] = []
         for take in takes[begin : begin + 6]:
             parts += [take, np.zeros(int(rng.integers(1_600, 4_800)), np.float32)]
-        strings.append(trace(np.concatenate(parts), _SECRET))
+        strings.append(np.concatenate(parts))
     return strings
 
 
-def _false(name: str, people: Sequence[Sequence[Trace]]) -> None:
+def _false(name: str, people: Sequence[Sequence[Float32]]) -> None:
     asked = compared = false = 0
-    for traces in people:
-        prints = [kept(traced) for traced in traces]
-        for index in np.random.default_rng(3).permutation(len(traces))[:ASKED]:
+    for clips in people:
+        prints = [kept(trace(samples, _SECRET)) for samples in clips]
+        for index in np.random.default_rng(3).permutation(len(clips))[:ASKED]:
             others: list[Bits] = [found for number, found in enumerate(prints) if number != index]
             asked += 1
             compared += len(others)
-            false += best_match(traces[index], others) is not None
+            false += find(clips[index], _SECRET, others) is not None
     print(f"{name}, {len(people)}, {asked}, {compared}, {false}, {100 * upper_bound(false, asked):.2f} %", flush=True)
 
 
@@ -98,7 +94,7 @@ def _copies(root: Path, rows: Sequence[Recording]) -> None:
         rng = np.random.default_rng(number)
         for words, changed in _changed(samples, rng):
             is_long = len(samples) >= _LONG_SECONDS * SAMPLE_RATE
-            hit = best_match(trace(changed, _SECRET), prints) is not None
+            hit = find(changed, _SECRET, prints) is not None
             found.setdefault(words, {True: [], False: []})[is_long].append(hit)
     for words, by_length in found.items():
         shares = [f"{sum(hits)} of {len(hits)}" for hits in (by_length[True], by_length[False])]

@@ -9,7 +9,7 @@ import secrets
 
 from edge.records import Float32
 from edge.spoof.fingerprint import Bits, kept, trace
-from edge.spoof.matching import best_match
+from edge.spoof.matching import find
 
 
 class Copies:
@@ -25,4 +25,4 @@ class Copies:
 
     def seen(self, samples: Float32) -> bool:
         """Whether a copy of ``samples`` was added."""
-        return best_match(trace(samples, self._secret), self._prints) is not None
+        return find(samples, self._secret, self._prints) is not None

@@ -1,6 +1,6 @@
-"""A trace against many prints: is a stretch of it, or are many pieces of it, in some of them?
+"""A recording against many prints: is a stretch of it, or are many pieces of it, in some of them?
 
-Takes a trace and the signs of one or more prints; gives the ``Match``. Must hold: the likeness is 1 for the same
+Takes samples and the signs of one or more prints; gives the ``Match``. Must hold: the likeness is 1 for the same
 recording and near 0 for unrelated sound, at whatever place it stands; a recording that was cut, or put together from
 pieces of several, is still found.
 """
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.records import Float32
-from edge.spoof.fingerprint import PHASES, SECONDS_PER_PRINT, Bits, Trace
+from edge.spoof.fingerprint import PHASES, SECONDS_PER_PRINT, STEP, Bits, Trace, trace
 
 STRETCHES: Final[tuple[tuple[int, float], ...]] = ((12, 0.84), (15, 0.76), (18, 0.68), (24, 0.58))
 """Loud frames in a row (0.1 s each) and the likeness from which they are a repeat: more evidence may be less alike."""
@@ -25,6 +25,8 @@ PIECE_LIKENESS: Final = 0.93
 PIECES_SHARE: Final = 0.6
 PIECES_SECONDS: Final = 0.7
 """So much of the speech, and at least so long, must lie in pieces that were heard before."""
+_NEAR: Final = 0.2
+"""So much below a threshold a likeness is worth another look."""
 _BLOCK: Final = 4096
 """Frames of prints that are compared at a time."""
 
@@ -53,9 +55,25 @@ class Likeness:
     speech_seconds: float
 
 
-def best_match(traced: Trace, prints: Sequence[Bits]) -> Match | None:
-    """What was heard before, None where nothing was."""
-    found = compare(traced, prints)
+def find(samples: Float32, secret: bytes, prints: Sequence[Bits]) -> Match | None:
+    """What of ``samples`` (float32 ``(n,)``, 16 kHz) was heard before, None where nothing was.
+
+    Where it is nearly alike it is looked at again, 10 ms later: then some frame lies within 5 ms of each kept one.
+    """
+    found = compare(trace(samples, secret), prints)
+    if (match := _match(found)) is not None or not _near(found):
+        return match
+    return _match(compare(trace(samples[STEP // 2 :], secret), prints))
+
+
+def _near(found: Likeness) -> bool:
+    stretches = zip(STRETCHES, found.stretches, strict=True)
+    return found.covered >= PIECES_SHARE / 2 or any(
+        stretch is not None and stretch[0] >= threshold - _NEAR for (_, threshold), stretch in stretches
+    )
+
+
+def _match(found: Likeness) -> Match | None:
     best: Match | None = None
     over = 0.0
     for (frames, threshold), stretch in zip(STRETCHES, found.stretches, strict=True):

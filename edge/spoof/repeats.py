@@ -17,7 +17,7 @@ from edge.clock import SystemClock
 from edge.records import Clock, Float32
 from edge.spoof import store
 from edge.spoof.fingerprint import kept, packed, trace, unpacked
-from edge.spoof.matching import best_match
+from edge.spoof.matching import find
 
 Kind = Literal["attempt", "enrolment"]
 """What it was remembered for."""
@@ -113,9 +113,8 @@ class Repeats:
         entries = session.entries(newer_than=self._oldest())
         if kind is not None:
             entries = [entry for entry in entries if entry.kind == kind]
-        traced = trace(samples, session.secret())
         try:
-            match = best_match(traced, [unpacked(entry.blob) for entry in entries])
+            match = find(samples, session.secret(), [unpacked(entry.blob) for entry in entries])
         except ValueError as error:
             raise store.damaged(self.path, str(error)) from error
         if match is None:

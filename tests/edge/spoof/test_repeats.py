@@ -17,7 +17,7 @@ from edge.demo.stage import ASSETS
 from edge.errors import StorageError
 from edge.spoof import Copies, Repeats, simulate
 from edge.spoof.fingerprint import kept, packed, trace, unpacked
-from edge.spoof.matching import best_match
+from edge.spoof.matching import find
 from edge.spoof.repeats import MOST_DAYS
 
 NAMES = sorted(path.name for path in ASSETS.glob("*.ogg") if path.name != "stream.ogg")
@@ -90,11 +90,11 @@ def test_recordings_put_together_are_known_again(repeats: Repeats) -> None:
 
 def test_nobody_is_a_repeat_of_what_somebody_said_before() -> None:
     """Every clip of the demonstration against all the others, of the same person among them."""
-    traces = [trace(clip(name), SECRET) for name in NAMES]
-    prints = [kept(traced) for traced in traces]
-    for number, traced in enumerate(traces):
-        assert best_match(traced, prints[:number] + prints[number + 1 :]) is None, NAMES[number]
-        assert best_match(traced, prints) is not None, NAMES[number]
+    clips = [clip(name) for name in NAMES]
+    prints = [kept(trace(samples, SECRET)) for samples in clips]
+    for number, samples in enumerate(clips):
+        assert find(samples, SECRET, prints[:number] + prints[number + 1 :]) is None, NAMES[number]
+        assert find(samples, SECRET, prints) is not None, NAMES[number]
 
 
 def test_another_pitch_and_tempo_is_another_take(repeats: Repeats) -> None:
@@ -106,7 +106,7 @@ def test_another_pitch_and_tempo_is_another_take(repeats: Repeats) -> None:
 @settings(max_examples=15, deadline=None)
 def test_no_shift_and_no_gain_hides_a_recording(begin: int, gain: float) -> None:
     prints = [kept(trace(ADA, SECRET))]
-    match = best_match(trace(ADA[begin:] * np.float32(gain), SECRET), prints)
+    match = find(ADA[begin:] * np.float32(gain), SECRET, prints)
     assert match is not None and match.likeness > 0.8
 
 
@@ -135,8 +135,8 @@ def test_the_file_is_the_owners_and_small_and_holds_no_sound(repeats: Repeats) -
 
 def test_a_print_says_nothing_without_its_secret() -> None:
     prints = [kept(trace(ADA, b"one"))]
-    assert best_match(trace(ADA, b"one"), prints) is not None
-    assert best_match(trace(ADA, b"two"), prints) is None
+    assert find(ADA, b"one", prints) is not None
+    assert find(ADA, b"two", prints) is None
 
 
 def test_two_processes_see_each_other(tmp_path: Path) -> None:
