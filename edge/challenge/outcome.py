@@ -25,9 +25,9 @@ class ChallengeOutcome:
     """The answer of ``Challenge.check``.
 
     ``said_right``: whether exactly the digits asked for were said, in order. ``heard``: the digits heard, whatever was
-    asked. ``probability``: 0 to 1, of the string asked for among all that the audio could be, given that digits were
-    said at all. ``reason``: why, as one word. ``start_seconds``, ``end_seconds``: where in the audio the digits lie,
-    both 0 where none were heard.
+    asked. ``probability``: 0 to 1, that the digits asked for were said, if half of those at the threshold were; at
+    least 0.5 exactly where ``said_right``. ``reason``: why, as one word. ``start_seconds``, ``end_seconds``: where in
+    the audio the digits lie, both 0 where none were heard.
     """
 
     said_right: bool

@@ -30,6 +30,8 @@ MOST_AUDIO_SECONDS: Final = 30.0
 """Of longer audio the end is judged: nobody says six digits for so long."""
 _SURE_BLANK: Final = math.log(0.99)
 _MARGIN_STEPS: Final = 8
+_NEARLY: Final = 2.0
+"""So many nepers below the threshold, digits were not heard for sure, but may well have been said."""
 _WORD_SECONDS: Final = 0.3
 """A word is told near its middle or end; it reaches about this far to either side."""
 
@@ -97,11 +99,12 @@ class Recogniser:
         logs = self.log_probabilities(kept)
         heard = strings.best(logs)
         odds = strings.log_odds(spoken_part(logs), digits)
-        said = odds >= self.card.accept_log_odds
-        probability = float(1.0 / (1.0 + np.exp(np.clip(-odds, -50.0, 50.0))))
+        above = odds - self.card.accept_log_odds
+        said = above >= 0
+        probability = float(1.0 / (1.0 + np.exp(np.clip(-above, -50.0, 50.0))))
         if not heard.digits:
             return ChallengeOutcome(False, (), min(probability, 0.5), "nothing_heard")
-        reason: Reason = "said" if said else "unsure" if heard.digits == digits or odds > 0 else "other_digits"
+        reason: Reason = "said" if said else "unsure" if heard.digits == digits or above > -_NEARLY else "other_digits"
         start = skipped + max(0.0, heard.first * self.step_seconds - _WORD_SECONDS)
         end = min(len(samples) / SAMPLE_RATE, skipped + (heard.last + 1) * self.step_seconds + _WORD_SECONDS)
         return ChallengeOutcome(said, heard.digits, probability, reason, round(start, 3), round(end, 3))

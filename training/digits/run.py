@@ -35,7 +35,7 @@ Say = Callable[[str], None]
 Convert = Callable[[keras.Model, Float32], bytes]
 
 SNR_DB: Final = 10.0
-STRINGS: Final = 60
+STRINGS: Final = 40
 """Per person left out."""
 _SHOWN: Final = 64
 """Windows that show the converter the ranges."""
@@ -102,11 +102,15 @@ class Digits:
         takes = self._voices["choose"] or self._takes
         said = [*trials.whole(takes), *trials.strings(takes, 6, self._recipe.seed, len(self._words.words))]
         noise = trials.noisy(iter(said), self._unheard[::2], SNR_DB, self._recipe.seed) if self._unheard else ()
-        return shipping.threshold(figures.score(recogniser, [*said, *noise], self._recipe.seed, -5.0))
+        return shipping.threshold(figures.score(recogniser, [*said, *noise], self._recipe.seed, shipping.LOWEST_ODDS))
 
     def _measured(self, recogniser: Recogniser, takes: Sequence[Take], name: str) -> dict[str, Any]:
         """Words and strings of ``takes``, as they are and in noise."""
-        kept = self._out / "measured" / f"{name.replace('/', '-')}-{recogniser.card.raw['sha256'][:16]}.json"
+        kept = (
+            self._out
+            / "measured"
+            / f"{name.replace('/', '-')}-{recogniser.card.raw['sha256'][:16]}-{recogniser.card.accept_log_odds}.json"
+        )
         if kept.exists():
             return dict(json.loads(kept.read_text(encoding="utf-8")))
         self._say(f"measuring {name}")

@@ -21,6 +21,7 @@ from training.digits.recipe import DigitsRecipe
 
 Say = Callable[[str], None]
 
+
 @dataclass(frozen=True, slots=True)
 class People:
     """``recorded``: speakers of the recordings. ``synthetic``: voices to learn from. ``folds``: who is left out."""

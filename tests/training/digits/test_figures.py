@@ -74,9 +74,12 @@ def test_words_are_counted_per_speaker() -> None:
     assert figures.words_right(RECOGNISER, said[2:])["p"]["alone"] == 0
 
 
-def test_the_threshold_lies_above_every_wrong_string() -> None:
-    assert shipping.threshold(figures.Score(near=[0.2, 2.0], random=[-1.0])) == 2.5
-    assert shipping.threshold(figures.Score()) == 1.0
+def test_the_threshold_lies_above_every_random_string_and_most_near_ones() -> None:
+    near = [3.0, 1.0, *np.linspace(-3.9, -1.0, 30)]
+    assert shipping.threshold(figures.Score(near=near, near_tried=1000)) == -0.99
+    assert shipping.threshold(figures.Score(near=near, near_tried=400)) == 3.01
+    assert shipping.threshold(figures.Score(near=near, near_tried=1000, random=[-0.8])) == -0.3
+    assert shipping.threshold(figures.Score()) == shipping.LOWEST_ODDS
 
 
 def test_folds_leave_everybody_out_once() -> None:
