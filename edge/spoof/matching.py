@@ -17,7 +17,9 @@ import numpy.typing as npt
 from edge.records import Float32
 from edge.spoof.fingerprint import PHASES, SECONDS_PER_PRINT, STEP, Bits, Trace, trace
 
-STRETCHES: Final[tuple[tuple[int, float], ...]] = ((12, 0.84), (15, 0.76), (18, 0.68), (24, 0.58))
+STRETCHES: Final[tuple[tuple[int, float], ...]] = (
+    (4, 0.985), (6, 0.955), (8, 0.92), (12, 0.84), (15, 0.76), (18, 0.68), (24, 0.58),
+)  # fmt: skip
 """Loud frames in a row (0.1 s each) and the likeness from which they are a repeat: more evidence may be less alike."""
 PIECE: Final = 4
 """Loud frames of a piece: 0.4 s, about a digit."""
@@ -25,7 +27,7 @@ PIECE_LIKENESS: Final = 0.93
 PIECES_SHARE: Final = 0.6
 PIECES_SECONDS: Final = 0.7
 """So much of the speech, and at least so long, must lie in pieces that were heard before."""
-_NEAR: Final = 0.2
+_NEAR: Final = 0.15
 """So much below a threshold a likeness is worth another look."""
 _BLOCK: Final = 4096
 """Frames of prints that are compared at a time."""

@@ -219,3 +219,10 @@ def test_copies_are_known_within_one_session() -> None:
     copies.add(ADA)
     assert copies.seen(ADA[333:] * np.float32(0.5))
     assert not copies.seen(clip("ada-enrol-2.ogg"))
+
+
+def test_even_a_word_that_is_played_again_is_known(repeats: Repeats) -> None:
+    """An attempt may match from 0.4 s of speech on, so that must not be played back either."""
+    word = ADA[8_000:17_000]
+    assert repeats.meet(word) is None
+    assert repeats.meet(word) is not None
