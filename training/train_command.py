@@ -191,6 +191,10 @@ def train(argv: Sequence[str] | None = None) -> int:
 
 
 def _told(out: Path, report: dict[str, Any]) -> str:
+    if "left_out" in report:
+        from training.digits.told import text as digits_text
+
+        return digits_text(report)
     if "pack" in report:
         from training.heads.told import text as heads_text
 
@@ -203,10 +207,6 @@ def _told(out: Path, report: dict[str, Any]) -> str:
         from training.distil.sweep import text as sweep_text
 
         return f"{sweep_text(report['stages'])}\n{out / 'report.json'}"
-    if "left_out" in report:
-        from training.digits.told import text as digits_text
-
-        return digits_text(report)
     return f"{out / 'weights.npz'}: {report['stages'][-1]}"
 
 

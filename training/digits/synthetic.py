@@ -111,10 +111,14 @@ def say_all(
             path = folder / f"{voice.engine}-{voice.name}-{number}.wav"
             if not path.exists():
                 _speak(voice, text, float(rng.uniform(0.8, 1.25)), path)
-            if path.exists() and path.stat().st_size > 1000:
+            if not path.exists():
+                absent.add(f"{voice.engine}, voice {voice.name}")
+                break
+            if path.stat().st_size > 1000:
                 found[voice.part].append(Take(path, digits, voice.speaker, voice.sex, voice.engine))
-    for engine in sorted(absent):
-        say(f"{engine} is not installed (apt install {engine}): its voices are left out")
+    if absent:
+        first = ", ".join(sorted(absent)[:4])
+        say(f"{len(absent)} synthesisers or voices are not installed and left out: {first} ...")
     return found
 
 
