@@ -6,7 +6,6 @@ happens as a whole and is on the disk when it is done; a file of another program
 
 from __future__ import annotations
 
-import os
 import secrets
 import sqlite3
 import threading
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import StorageError
+from edge.sqlite_files import make_private, marks, transaction
 
 FILE_NAME: Final = "repeats.sqlite"
 _APPLICATION_ID: Final = 0x45617252
@@ -123,15 +123,8 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """For changes: all of them or none, and nobody else's in between."""
-        with self._lock, self._in_words():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield Session(self._connection)
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with self._lock, self._in_words(), transaction(self._connection):
+            yield Session(self._connection)
 
     def _prepare(self) -> None:
         self._connection.execute("PRAGMA secure_delete = ON")
@@ -149,9 +142,8 @@ class Store:
             self._connection.execute(f"PRAGMA user_version = {_VERSION}")
 
     def _refuse_foreign(self) -> None:
-        version, owner = self._number("user_version"), self._number("application_id")
-        tables = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        if tables == 0 and version == 0 and owner == 0:
+        version, owner, tables = marks(self._connection)
+        if not tables and version == 0 and owner == 0:
             return
         if owner != _APPLICATION_ID or version > _VERSION:
             raise StorageError(
@@ -201,15 +193,8 @@ def _refuse_scraps(path: Path) -> None:
 
 
 def _make_file(path: Path) -> None:
-    """Make folder and file for the owner only, and close a file of ours that others could read."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        except FileExistsError:
-            status = path.stat()
-            if status.st_mode & 0o077 and status.st_uid == os.geteuid():
-                path.chmod(0o600)
+        make_private(path)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise StorageError(
