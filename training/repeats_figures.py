@@ -27,7 +27,7 @@ from training.augment.levels import add_noise
 from training.corpus import Recording, read_manifest
 
 SETS: Final = ("ravdess", "emodb", "librispeech")
-ASKED: Final = 20
+ASKED: Final = 12
 """Recordings per person that are asked about."""
 MOST_SECONDS: Final = 8.0
 STRINGS: Final = 60
