@@ -73,7 +73,7 @@ def test_the_watchdog_is_petted_only_where_there_is_one(supervisor: Supervisor) 
     assert supervisor.hears() == "WATCHDOG=1"
 
 
-@pytest.mark.parametrize(("pid", "seconds"), [(str(os.getpid()), 30), ("1", 0)])
+@pytest.mark.parametrize(("pid", "seconds"), [(str(os.getpid()), 30), ("1", 0)], ids=["ours", "of another"])
 def test_the_watchdog_of_another_process_is_not_ours(pid: str, seconds: int) -> None:
     assert Notifier({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": pid}).watchdog_seconds == seconds
 
