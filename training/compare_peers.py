@@ -94,6 +94,8 @@ def open_contender(text: str, *, runtime: Any = "auto") -> Contender:
     kind, _, rest = what.partition(":")
     if Path(what).exists() or kind not in _PEERS:
         return _bundle(name if name != what else None, what, runtime)
+    if name == what and "/" in rest:
+        name = f"{kind}:{Path(rest).name}"  # a column of a table is no place for a path
     try:
         peer = _PEERS[kind](name, rest)
     except ModuleNotFoundError as error:

@@ -90,6 +90,7 @@ def test_a_network_is_slimmed_in_stages_and_a_second_run_has_nothing_to_do(place
     assert "step" not in capsys.readouterr().err
     contender = open_contender(f"trained:{tmp_path / 'out'}")
     assert contender.parameters == count(embedder(weights, 300)).weights
+    assert contender.name == "trained:out"
 
 
 def test_a_network_that_begins_at_random_learns_from_the_same_teacher(place, tmp_path, capsys):
