@@ -84,6 +84,8 @@ def with_evidence(
         share = metrics.weighted_share(passed, weights)
         # Rounding against us: half a false acceptance is one.
         high = metrics.binomial_high(min(effective, math.ceil(share * effective - 1e-9)), effective)
+        # Of two or three trials one may pass with a tighter bound than none: that says nothing.
+        high = max(high, metrics.rule_of_three(effective))
         # A trial was also scored as if its voices were of an unheard kind; of its two scores the worse kind counts.
         accepted = max(int(passed[~unfamiliar].sum()), int(passed[unfamiliar].sum()))
         over_voices = max(high, float(np.percentile(shares, 95)))

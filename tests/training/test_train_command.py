@@ -19,6 +19,7 @@ from training.compare_peers import open_contender
 from training.data.plan import make_plan
 from training.data.prepare import prepare
 from training.data.store import Store
+from training.digits.recipe import DigitsRecipe
 from training.distil.fresh import FreshRecipe
 from training.distil.split import learn_and_judge
 from training.distil.sweep import Sweep
@@ -72,6 +73,7 @@ def run(place: Path, out: Path, *more: str) -> int:
     return train([str(place / "tiny.json"), *files, "--out", str(out), *more])
 
 
+@pytest.mark.timeout(900)
 def test_a_network_is_slimmed_in_stages_and_a_second_run_has_nothing_to_do(place, tmp_path, capsys):
     assert run(place, tmp_path / "out", "--json") == 0
     told = capsys.readouterr()
@@ -207,7 +209,7 @@ def test_a_stage_may_be_a_budget_and_nothing_else():
 def test_shipped_recipes_can_be_read(name):
     raw = json.loads((RECIPES / f"{name}.json").read_text())
     kinds = {"slim": SlimRecipe, "distil": FreshRecipe, "quantise": QuantiseRecipe, "classify": ClassifyRecipe}
-    kinds |= {"head": HeadRecipe, "sweep": Sweep}
+    kinds |= {"head": HeadRecipe, "sweep": Sweep, "digits": DigitsRecipe}
     kind = kinds[raw["kind"]]
     assert kind.from_json(kind.from_json(raw).to_json()) == kind.from_json(raw)
 
