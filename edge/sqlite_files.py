@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edge.errors import StorageError
+
 
 def make_private(path: Path) -> None:
     """Make folder (0700) and file (0600) where they are missing, and close a file of ours that others could read.
@@ -33,6 +35,21 @@ def marks(connection: sqlite3.Connection) -> tuple[int, int, bool]:
         int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("user_version", "application_id")
     )
     return version, owner, bool(connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
+
+
+def make_state_file(path: Path, what: str) -> None:
+    """``make_private`` for a file of the state folder that ``what`` names in an error.
+
+    Raises ``StorageError``.
+    """
+    try:
+        make_private(path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise StorageError(
+            f"{what} {path} cannot be made: {reason}",
+            "Name a folder that this user may write, with --state or $EARMARK_STATE.",
+        ) from error
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import EarmarkError, PeopleError, StorageError
-from edge.sqlite_files import make_private, marks, transaction
+from edge.sqlite_files import make_state_file, marks, transaction
 
 FILE_NAME: Final = "people.sqlite"
 _APPLICATION_ID: Final = 0x4561724D
@@ -66,7 +66,7 @@ _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlit
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open or make the database. Raises ``PeopleError`` or ``StorageError``."""
-    _make_file(path)
+    make_state_file(path, "the people database")
     with in_words(path):
         # Autocommit: transactions are begun by hand. Threads: the store has a lock.
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -113,17 +113,6 @@ _MOVE: Final = "Restore the file from a backup, or move it away and enrol again.
 def damaged(path: Path, what: str) -> PeopleError:
     """The error for a file that makes no sense."""
     return PeopleError(f"the people database {path} is damaged: {what}", _MOVE)
-
-
-def _make_file(path: Path) -> None:
-    try:
-        make_private(path)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise StorageError(
-            f"the people database {path} cannot be made: {reason}",
-            "Name a folder that this user may write, with --state or $EARMARK_STATE.",
-        ) from error
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import StorageError
-from edge.sqlite_files import make_private, marks, transaction
+from edge.sqlite_files import make_state_file, marks, transaction
 
 FILE_NAME: Final = "repeats.sqlite"
 _APPLICATION_ID: Final = 0x45617252
@@ -95,7 +95,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.RLock()
-        _make_file(path)
+        make_state_file(path, "the fingerprints of earlier recordings")
         with self._in_words():
             _refuse_scraps(path)
             # Autocommit: transactions are begun by hand. Threads: there is a lock.
@@ -190,14 +190,3 @@ def _refuse_scraps(path: Path) -> None:
         ) from error
     if head and head != _HEADER:
         raise damaged(path, "it is no database")
-
-
-def _make_file(path: Path) -> None:
-    try:
-        make_private(path)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise StorageError(
-            f"the fingerprints of earlier recordings {path} cannot be made: {reason}",
-            "Name a folder that this user may write, with --state or $EARMARK_STATE.",
-        ) from error
