@@ -142,7 +142,6 @@ def test_from_a_folder_of_voices_to_figures(speech, tmp_path, capsys) -> None:
     told = capsys.readouterr().out
     report = json.loads((tmp_path / "found.json").read_text())
     assert "read, 3 s, 5 dB" in told
-    assert "rule" not in told
     rows = [row for row in report["rows"] if row["condition"] == "read, 3 s"]
     assert [row["profile"] for row in rows] == ["relaxed", "balanced", "strict"]
     assert rows[0]["people"] == 3
