@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from edge.errors import EXIT_OK, BundleError, EarmarkError, UsageError
+from edge.errors import BundleError, UsageError
+from training.finish import finish
 
 EXAMPLES: Final = """examples:
   earmark compensate-bundle --bundle mine --space mine-192/1 --speech ~/speech --cache ~/embeddings
@@ -26,13 +27,7 @@ known to the other.
 
 def compensate_bundle(argv: Sequence[str] | None = None) -> int:
     """Run ``earmark compensate-bundle`` with the arguments after its name; gives the exit code."""
-    options = _parser().parse_args(argv)
-    try:
-        _compensate(options)
-    except EarmarkError as error:
-        print(f"earmark: {error.sentence()}", file=sys.stderr)
-        return error.exit_code
-    return EXIT_OK
+    return finish(_compensate, _parser().parse_args(argv))
 
 
 def _compensate(options: argparse.Namespace) -> None:

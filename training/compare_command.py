@@ -18,7 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
-from edge.errors import EXIT_OK, EarmarkError, ExtraMissingError, UsageError
+from edge.errors import ExtraMissingError, UsageError
+from training.finish import finish
 
 if TYPE_CHECKING:
     from training.compare import Row
@@ -50,12 +51,7 @@ def compare(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_intermixed_args(argv)
     options.command_line = shlex.join([*parser.prog.split(), *(sys.argv[1:] if argv is None else argv)])
-    try:
-        _compare(options)
-    except EarmarkError as error:
-        print(f"earmark: {error.sentence()}", file=sys.stderr)
-        return error.exit_code
-    return EXIT_OK
+    return finish(_compare, options)
 
 
 def _labels(arguments: Sequence[str]) -> int:

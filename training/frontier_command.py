@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from edge.errors import EXIT_OK, EarmarkError
+from training.finish import finish
 
 EXAMPLES: Final = """examples:
   earmark frontier encoders.tsv --out encoder-frontier.png
@@ -27,13 +26,7 @@ eer:LIST per trial list (percent), or JSON with the same keys; a cost that is no
 
 def frontier(argv: Sequence[str] | None = None) -> int:
     """Run ``earmark frontier`` with the arguments after its name; gives the exit code."""
-    options = _parser().parse_args(argv)
-    try:
-        _frontier(options)
-    except EarmarkError as error:
-        print(f"earmark: {error.sentence()}", file=sys.stderr)
-        return error.exit_code
-    return EXIT_OK
+    return finish(_frontier, _parser().parse_args(argv))
 
 
 def _frontier(options: argparse.Namespace) -> None:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from edge.errors import EXIT_OK, EarmarkError
+from training.finish import finish
 
 EXAMPLES: Final = """examples:
   earmark bench verify --speech ~/speech
@@ -30,13 +29,7 @@ _TIMED: Final = 40
 
 def bench_verify(argv: Sequence[str] | None = None) -> int:
     """Run ``earmark bench verify`` with the arguments after its name; gives the exit code."""
-    options = _parser().parse_args(argv)
-    try:
-        _bench(options)
-    except EarmarkError as error:
-        print(f"earmark: {error.sentence()}", file=sys.stderr)
-        return error.exit_code
-    return EXIT_OK
+    return finish(_bench, _parser().parse_args(argv))
 
 
 def _bench(options: argparse.Namespace) -> None:

@@ -256,6 +256,15 @@ def test_commands_of_other_rooms_are_listed_and_run(earmark, monkeypatch) -> Non
     assert "Did you mean `earmark evaluate`" in earmark("evalute").err
 
 
+@pytest.mark.parametrize("pair", sorted(registry.PAIRS))
+def test_two_words_may_name_one_command(earmark, monkeypatch, pair) -> None:
+    point = EntryPoint(pair.replace(" ", "-"), "tests.edge.cli.test_app:pretend", registry.ENTRY_POINTS)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    done = earmark(*pair.split(), "--json")
+    assert (done.code, done.out) == (1, "['--json']\n")
+    assert "usage: earmark bench" in earmark("bench", "--help").out
+
+
 def pretend(argv) -> int:
     print(argv)
     return 1
