@@ -31,7 +31,7 @@ EXAMPLES: Final = """examples:
   earmark train time-delay --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out tdnn
   earmark train quantise-aware --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out tuned
   earmark train gender-mfcc-cnn2d --speech ~/speech --out gender
-  earmark train digits --speech ~/speech --out digits
+  earmark train digits --speech ~/speech --kokoro ~/kokoro --out digits
   earmark train digits --words ziffern.txt --language de --speech ~/ziffern --out ziffern
   earmark train emotion-ravdess --bundle accurate --speech ~/speech --out emotion
   earmark train ./mine.json --cache ~/features/FOLDER --teacher campplus_cn_en_common.pt --out mine
@@ -113,7 +113,9 @@ def _digits(raw: dict[str, Any], args: argparse.Namespace, say: Say) -> dict[str
         raw = raw | {"words": lines, "language": args.language or "xx", "name": f"digits-{args.language or 'xx'}"}
     convert = import_module("convert.digits").int8_file  # by name, as above
     recipe = DigitsRecipe.from_json(raw)
-    return Digits(recipe, args.speech, args.out, test=args.test or (), convert=convert, say=say).run()
+    return Digits(
+        recipe, args.speech, args.out, test=args.test or (), convert=convert, say=say, kokoro=args.kokoro
+    ).run()
 
 
 def _prepared(args: argparse.Namespace) -> list[Path]:
@@ -257,6 +259,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--words", type=Path, metavar="FILE", help="words of a digit recogniser, a line each (docs/digits.md)")
     add("--language", metavar="NAME", help="of these words, as espeak-ng calls it: de, fr, ar ...")
+    add("--kokoro", type=Path, metavar="DIR", help="files of Kokoro-82M, whose voices say digits, too (docs/digits.md)")
     add("--test", type=Path, action="append", metavar="DIR", help="recordings to measure a digit recogniser with")
     add("--teacher", type=Path, metavar="FILE", help="checkpoint of the teacher, .pt or .npz")
     add("--checkpoint", type=Path, metavar="FILE", help="network that a recipe of the kind quantise begins with")

@@ -42,17 +42,34 @@ _SHOWN: Final = 64
 
 
 class Digits:
-    """One run. ``test``: folders of recordings by others, which nothing is learnt from or chosen on."""
+    """One run. ``test``: folders of recordings by others, which nothing is learnt from or chosen on.
+
+    ``kokoro``: folder of that synthesiser.
+    """
 
     def __init__(
-        self, recipe: DigitsRecipe, speech: Path, out: Path, *, test: Sequence[Path], convert: Convert, say: Say
+        self,
+        recipe: DigitsRecipe,
+        speech: Path,
+        out: Path,
+        *,
+        test: Sequence[Path],
+        convert: Convert,
+        say: Say,
+        kokoro: Path | None = None,
     ) -> None:
         self._recipe, self._out, self._convert, self._say = recipe, out, convert, say
         self._words = WordList.of(recipe.words)
         self._test = test
         self._takes, self._fillers = find_takes(speech, self._words, recipe.language, recipe.fillers, recipe.seed)
         self._voices = say_all(
-            self._words, recipe.language, strings=recipe.strings, folder=out / "voices", seed=recipe.seed, say=say
+            self._words,
+            recipe.language,
+            strings=recipe.strings,
+            folder=out / "voices",
+            seed=recipe.seed,
+            say=say,
+            kokoro=kokoro,
         )
         rows = read_manifest(speech) if (speech / MANIFEST).exists() else ()
         noises = [speech / row.path for row in rows if row.split == "noise"]
@@ -139,10 +156,13 @@ class Digits:
     def _of_others(self, final: Recogniser) -> dict[str, Any]:
         """The shipped file with synthetic voices and with recordings that it never heard."""
         found = {}
-        for sex, word in (("f", "female"), ("m", "male")):
-            takes = [take for take in self._voices["test"] if take.sex == sex]
-            if takes:
-                found[f"synthetic, {word}"] = self._measured(final, takes, f"synthetic {word} voices")
+        for neural, kind in ((False, "synthetic"), (True, "neural")):
+            for sex, word in (("f", "female"), ("m", "male")):
+                takes = [
+                    take for take in self._voices["test"] if take.sex == sex and (take.source == "kokoro") == neural
+                ]
+                if takes:
+                    found[f"{kind}, {word}"] = self._measured(final, takes, f"{kind} {word} voices")
         for folder in self._test:
             takes, _ = find_takes(folder, self._words, self._recipe.language, 0, self._recipe.seed)
             if not takes:

@@ -4,7 +4,7 @@ Takes a word list and a language. Gives ``Take`` rows of WAV files in a folder. 
 or held out, never both; what a synthesiser that isn't installed would say is left out and told.
 
 espeak-ng, flite and festival are Debian packages; espeak-ng's formant voices differ by accent and variant, flite's and
-festival's stem from recordings of people.
+festival's stem from recordings of people. Kokoro's voices (``training.digits.kokoro``) are there when its folder is.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Final, Literal
 import numpy as np
 
 from training.augment import generator
+from training.digits.kokoro import LANGUAGES, Kokoro
 from training.digits.takes import Take
 from training.digits.words import WordList
 
@@ -47,6 +48,14 @@ _FESTIVAL: Final[dict[Part, dict[str, tuple[str, ...]]]] = {
     "choose": {"f": (), "m": ()},
     "test": {"f": (), "m": ("ked_diphone",)},
 }
+_KOKORO: Final[dict[Part, tuple[str, ...]]] = {
+    "choose": ("af_jessica", "am_echo", "bf_lily", "bm_daniel", "ef_dora", "im_nicola", "zf_xiaobei", "zm_yunjian"),
+    "test": ("af_bella", "af_nova", "am_eric", "am_puck", "bf_emma", "bm_lewis", "ff_siwis", "hf_alpha", "hm_psi",
+             "jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo"),
+}  # fmt: skip
+"""All others are learnt from."""
+_BETWEEN: Final = 40
+"""So many more voices to learn from, each between two of those."""
 _OTHER_WORDS: Final = (
     "ten", "eleven", "twelve", "thirteen", "twenty", "thirty", "hundred", "oh", "yes", "no", "hello", "open the door",
     "fine", "sick", "heaven", "hate", "free", "nice", "want", "for you", "tree", "hero", "wait", "line", "lights on",
@@ -69,8 +78,11 @@ class Voice:
         return f"{self.engine}-{self.name.rsplit('+', 1)[-1]}"
 
 
-def voices(language: str) -> Iterator[Voice]:
-    """Voices for ``language``: espeak-ng's variants in each accent; for English flite's and festival's too."""
+def voices(language: str, kokoro: Sequence[str] = ()) -> Iterator[Voice]:
+    """Voices for ``language``: espeak-ng's variants in each accent; for English flite's and festival's too.
+
+    ``kokoro``: names of Kokoro's voices, where they are at hand.
+    """
     accents = _ACCENTS if language == "en" else (language,)
     for part, sexes in _VARIANTS.items():
         for sex, names in sexes.items():
@@ -81,27 +93,40 @@ def voices(language: str) -> Iterator[Voice]:
         for engine, table in (("flite", _FLITE), ("festival", _FESTIVAL)):
             for part, sexes in table.items():
                 yield from (Voice(engine, name, sex, part) for sex, names in sexes.items() for name in names)
+    if language in LANGUAGES:
+        yield from _kokoro(kokoro)
+
+
+def _kokoro(names: Sequence[str]) -> Iterator[Voice]:
+    kept = {name: part for part, held in _KOKORO.items() for name in held}
+    yield from (Voice("kokoro", name, name[1], kept.get(name, "learn")) for name in names)
+    heard = [name for name in names if name not in kept]
+    rng = generator(0, "voices between voices")
+    pairs = [f"{one}~{other}" for one in heard for other in heard if one < other and one[1] == other[1]]
+    for place in sorted(rng.permutation(len(pairs))[:_BETWEEN]):
+        yield Voice("kokoro", pairs[int(place)], pairs[int(place)][1], "learn")
 
 
 def say_all(
-    words: WordList, language: str, *, strings: int, folder: Path, seed: int, say: Say
+    words: WordList, language: str, *, strings: int, folder: Path, seed: int, say: Say, kokoro: Path | None = None
 ) -> dict[Part, list[Take]]:
     """Every voice says each word by itself, at two rates, and ``strings`` fluent strings; learners also fillers.
 
-    Files that are in ``folder`` already are taken as they are.
+    Files that are in ``folder`` already are taken as they are. ``kokoro``: folder of that synthesiser.
     """
+    neural = Kokoro(kokoro) if kokoro is not None and language in LANGUAGES else None
     found: dict[Part, list[Take]] = {"learn": [], "choose": [], "test": []}
     folder.mkdir(parents=True, exist_ok=True)
     absent: set[str] = set()
-    for voice in voices(language):
-        if shutil.which(voice.engine) is None:
+    for voice in voices(language, neural.voices if neural else ()):
+        if voice.engine != "kokoro" and shutil.which(voice.engine) is None:
             absent.add(voice.engine)
             continue
         rng = generator(seed, f"strings {voice.name}")
         texts: list[tuple[tuple[int, ...], str]] = []
-        for _ in range(2):
+        few = voice.engine in ("festival", "kokoro")  # a second each
+        for _ in range(1 if voice.engine == "kokoro" else 2):
             texts += [((digit,), word) for digit, word in enumerate(words.words)]
-        few = voice.engine == "festival"  # a second each
         for number in range(strings // 2 if few else strings):
             length = 6 if voice.part != "learn" else int(rng.integers(2, 6))
             texts.append(_string(words, length, number % 2 == 1, rng))
@@ -109,8 +134,12 @@ def say_all(
             texts += [((), _OTHER_WORDS[int(pick)]) for pick in rng.choice(len(_OTHER_WORDS), 4, replace=False)]
         for number, (digits, text) in enumerate(texts):
             path = folder / f"{voice.engine}-{voice.name}-{number}.wav"
+            rate = float(rng.uniform(0.8, 1.25))
             if not path.exists():
-                _speak(voice, text, float(rng.uniform(0.8, 1.25)), path)
+                if neural and voice.engine == "kokoro":
+                    neural.say(text, voice.name, language, rate, path)
+                else:
+                    _speak(voice, text, rate, path)
             if not path.exists():
                 absent.add(f"{voice.engine}, voice {voice.name}")
                 break
