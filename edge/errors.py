@@ -103,6 +103,20 @@ class BundleError(EarmarkError):
     code = "bundle"
 
 
+class IncompatibleBundleError(EarmarkError):
+    """A bundle with which the people enrolled here would not be recognised any more."""
+
+    exit_code = EXIT_NO
+    code = "incompatible_bundle"
+
+
+class RolledBackError(EarmarkError):
+    """A change did not do, and what was there before is in force again."""
+
+    exit_code = EXIT_NO
+    code = "rolled_back"
+
+
 class PeopleError(EarmarkError):
     """The people database cannot be read or written, or refuses a change."""
 

@@ -6,7 +6,7 @@ mismatch refuses with a reason; a stream gives what the whole utterance gives, h
 """
 
 from edge.bundle.analyses import NOTICE, Analyses, Unmet, analyses
-from edge.bundle.card import Card, encoder_hash, parse_card, spec_from_json
+from edge.bundle.card import Card, encoder_hash, fingerprint, parse_card, spec_from_json
 from edge.bundle.embedding import EmbeddingStream, Statistics, Timings
 from edge.bundle.files import pack, read_card, seal
 from edge.bundle.label_card import LabelHead, PackCard, Trunk, parse_pack
@@ -34,6 +34,7 @@ __all__ = [
     "comparable",
     "encoder_hash",
     "enrolment_bundle",
+    "fingerprint",
     "in_words",
     "installed_bundles",
     "installed_packs",

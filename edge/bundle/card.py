@@ -71,6 +71,13 @@ def encoder_hash(spec: FeatureSpec, encoder_sha256: str, head_sha256: str) -> st
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
 
 
+def fingerprint(card: Mapping[str, Any]) -> str:
+    """First 16 hex digits of SHA-256 over the sorted JSON of a card. The card holds the hash of every file, so bundles
+    with one fingerprint are the same.
+    """
+    return hashlib.sha256(json.dumps(card, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+
+
 def spec_from_json(raw: Any) -> FeatureSpec:
     """A ``FeatureSpec`` from the form that ``FeatureSpec.to_json`` gives.
 

@@ -70,6 +70,8 @@ BUILT_IN: Final = tuple(
         ("people", PEOPLE, "List, show, rename and remove the people enrolled."),
         ("calibrate", PEOPLE, "Fit the decisions to this household's own clips, and tell what to expect."),
         ("run", SERVICE, "Listen, and publish who speaks over MQTT."),
+        ("status", SERVICE, "How is the daemon on this machine? Answers with its exit code."),
+        ("bundle", SERVICE, "Check a bundle, put it to use under a running daemon, and take that back."),
         ("devices", SERVICE, "List the microphones."),
         ("doctor", SERVICE, "Check the installation, and say what to do about what is missing."),
         ("bench", SERVICE, "Measure speed and memory on this machine."),

@@ -7,6 +7,7 @@ daemon goes on; nobody is answered whom the kernel does not vouch for.
 """
 
 from edge.control.client import Answer, Client, first_daemon
+from edge.control.faults import faults
 from edge.control.peer import Access, Peer
 from edge.control.place import candidates, socket_path
 from edge.control.protocol import CancelRequest, Request, StatusRequest, VerifyRequest
@@ -26,6 +27,7 @@ __all__ = [
     "Tell",
     "VerifyRequest",
     "candidates",
+    "faults",
     "first_daemon",
     "socket_path",
 ]

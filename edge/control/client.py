@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge.control import protocol
+from edge.control.peer import Peer, peer_of
 from edge.control.place import connect
 from edge.control.protocol import MAX_ANSWER_BYTES, Request, StatusRequest
 from edge.errors import EXIT_ENVIRONMENT, ControlError
@@ -58,6 +59,11 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def peer(self) -> Peer:
+        """The daemon's process and account, by the kernel's word. Raises ``OSError`` where it does not tell."""
+        return peer_of(self._sock)
 
     def close(self) -> None:
         """Hang up: what this connection had begun is cancelled."""

@@ -1,7 +1,8 @@
 """The daemon at its control socket.
 
-Takes the section ``control``, the state folder and a ``Scene``; serves until ``stop``. Must hold: a group that does not
-exist is found before anything runs; a socket that cannot be made is a warning, since listening is the daemon's work.
+Takes the section ``control``, the state folder, a ``Scene`` and a report of how the daemon does; serves until ``stop``.
+Must hold: a group that does not exist is found before anything runs; a socket that cannot be made is a warning, since
+listening is the daemon's work.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,24 @@ _STOP_SECONDS = 2.0
 
 
 class Control:
-    """``control.Service`` on what ``scene`` gives. Raises ``SettingsError`` for a group that does not exist."""
+    """``control.Service`` on what ``scene`` gives; ``report``: what else ``status`` tells.
 
-    def __init__(self, settings: Settings, folder: Path, version: str, scene: Callable[[], Scene]) -> None:
+    Raises ``SettingsError`` for a group that does not exist.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        version: str,
+        scene: Callable[[], Scene],
+        report: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:
         self._settings = settings.control
         self._path = socket_path(settings.control, folder)
         self._version = version
         self._scene = scene
+        self._report = report
         self._group = group_id(settings.control.group)
         self._verifier = Verifier(scene)
         self._server: ControlServer | None = None
@@ -71,6 +83,7 @@ class Control:
             "listening": scene.listening and not scene.listener.ended,
             "problem": scene.problem,
             "busy": self._verifier.busy,
+            **self._report(),
         }
 
     def verify(self, request: VerifyRequest, peer: Peer, tell: Tell) -> Running:

@@ -138,6 +138,8 @@ class Service:
             fresh = self._open(settings)
         except EarmarkError as error:
             _LOG.error("reload refused, the old settings stay in force: %s", error.sentence())
+            if old is not None:
+                old.reload_refused(error.sentence())
             self._notifier.ready(old.status() if old else "")
             return
         if old is not None:

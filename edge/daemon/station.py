@@ -22,6 +22,7 @@ from edge.daemon.choices import Choices
 from edge.daemon.control import Control
 from edge.daemon.health import rss_mb
 from edge.daemon.listener import Listener
+from edge.daemon.report import report
 from edge.daemon.verification import Scene
 from edge.events import EventMaker, HealthState, InfoState, UtteranceEvent, timestamp
 from edge.homeassistant import announced, change_messages, discovery_document, removal_messages
@@ -66,6 +67,7 @@ class Station:
         self._realtime = realtime
         self._begun = clock.monotonic()
         self._started = timestamp(clock.now())
+        self._refused: dict[str, str] | None = None
         directories = bundle_dirs(settings, folder)
         self.bundle = open_bundle(settings.models.bundle, settings.models, directories=directories)
         self._store = PeopleStore(folder, known_spaces(directories))
@@ -88,7 +90,7 @@ class Station:
         states = self._outbox.states() if self._outbox else []
         self._document: dict[str, Any] | None = announced(self._topics, states)
         self._announcer = self._make_announcer([message.topic for _, message in states])
-        self._control = Control(settings, folder, earmark_version(), self._scene)
+        self._control = Control(settings, folder, earmark_version(), self._scene, self._report)
 
     def start(self) -> None:
         """Announce the device and begin to listen."""
@@ -170,9 +172,12 @@ class Station:
     def publish_health(self) -> None:
         """Say how the device is."""
         self.health_wanted = False
+        self._publish(self._topics.message("health", self._health().to_json()))
+
+    def _health(self) -> HealthState:
         outbox = self._outbox.counters if self._outbox else None
         counters = self._listener.pipeline.counters
-        state = HealthState(
+        return HealthState(
             ts=timestamp(self._clock.now()),
             mic_problem=self._mic_problem is not None,
             mic_reason=self._mic_problem,
@@ -187,7 +192,13 @@ class Station:
             uptime_s=int(self._clock.monotonic() - self._begun),
             rss_mb=rss_mb(),
         )
-        self._publish(self._topics.message("health", state.to_json()))
+
+    def _report(self) -> dict[str, Any]:
+        return report(self._scene(), self._health(), self._publisher, self._started, self._refused)
+
+    def reload_refused(self, why: str) -> None:
+        """The settings changed to some that cannot be used, so this station goes on; ``status`` tells it."""
+        self._refused = {"at": timestamp(self._clock.now()), "why": why}
 
     def status(self) -> str:
         """One line for people."""

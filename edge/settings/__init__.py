@@ -8,7 +8,7 @@ made; an unknown key, a wrong type or a value out of bounds is an error that nam
 secrets come by file only and are never printed.
 """
 
-from edge.settings.folders import bundle_dirs, state_dir
+from edge.settings.folders import bundle_dirs, state_dir, state_place
 from edge.settings.loading import ENVIRONMENT, find_config, load
 from edge.settings.secrets import Secret, mqtt_password
 from edge.settings.sections import (
@@ -52,4 +52,5 @@ __all__ = [
     "load",
     "mqtt_password",
     "state_dir",
+    "state_place",
 ]

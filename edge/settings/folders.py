@@ -56,6 +56,15 @@ def bundle_dirs(
     return (*listed, _choose_state(settings or Settings(), override, environ) / "bundles")
 
 
+def state_place(
+    settings: Settings | None = None,
+    override: str | Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Path:
+    """Where ``state_dir`` would be, neither made nor looked at: for those who only ask the daemon there."""
+    return _choose_state(settings or Settings(), override, environ)
+
+
 def _choose_state(settings: Settings, override: str | Path | None, environ: Mapping[str, str]) -> Path:
     # systemd may list several folders; the first is ours.
     systemd = environ.get("STATE_DIRECTORY", "").split(":")[0]

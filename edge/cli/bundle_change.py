@@ -1,0 +1,275 @@
+"""What ``earmark bundle`` does: offers, changes, and the way back.
+
+Takes the parsed arguments. Gives an ``Offer`` or a ``Change``, or raises what stands against it. Must hold: nothing is
+in use that was not verified where it lies; after an error the bundle in use is the one of before; people who would have
+to enrol again are never a surprise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from edge.bundle import Card, comparable, fingerprint, in_words, open_bundle, pack, read_card
+from edge.bundle.locate import locate
+from edge.bundle.shelf import VERSIONS, Shelf
+from edge.cli.at_account import in_folder_of
+from edge.cli.opening import open_settings
+from edge.cli.reload import Status, hang_up, new_faults, wait_for_reload
+from edge.cli.status import find_daemon
+from edge.control.peer import Peer
+from edge.errors import BundleError, ControlError, IncompatibleBundleError, RolledBackError
+from edge.settings import Settings, bundle_dirs, state_dir
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A bundle that somebody offers. ``sha256``: of the file, empty for a folder."""
+
+    path: Path
+    card: Card
+    sha256: str
+
+    @property
+    def model(self) -> str:
+        """Name and version, as events carry it."""
+        return f"{self.card.name}-{self.card.raw['version']}"
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {
+            "name": self.card.name,
+            "version": str(self.card.raw["version"]),
+            "model": self.model,
+            "encoder": self.card.encoder,
+            "space": self.card.space,
+            "fingerprint": fingerprint(self.card.raw),
+            "sha256": self.sha256 or None,
+            "path": str(self.path),
+        }
+
+    def words(self) -> dict[str, str]:
+        """For people."""
+        return {
+            "bundle": self.model,
+            "embeddings": in_words(self.card),
+            "encoder": self.card.encoder,
+            "SHA-256": self.sha256 or "(a folder)",
+            "verified": "every file is the one that its card names, and it computes here",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was done. ``before``, ``after``: models, None where no daemon runs. ``enrol_again``: how many people."""
+
+    action: str
+    name: str
+    before: str | None
+    after: str | None
+    changed: bool
+    enrol_again: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {slot: getattr(self, slot) for slot in self.__slots__}
+
+    def sentence(self) -> str:
+        """For people."""
+        if not self.changed:
+            return f"The daemon listens with {self.after} already; nothing was changed."
+        if self.after is None:
+            return f"{self.name} is in place; no daemon runs here, and the next one will use it."
+        return f"The daemon listens with {self.after} now, and with {self.before} no more."
+
+    def advice(self) -> list[str]:
+        """What is left to do."""
+        if not self.enrol_again:
+            return []
+        return [f"{_people(self.enrol_again)} must be enrolled again: `earmark enroll NAME --add ...`."]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The daemon on this machine as it was found."""
+
+    status: Status
+    peer: Peer
+
+
+def offered(args: argparse.Namespace) -> Offer:
+    """The bundle that was named. Raises ``BundleError`` for what is none, or not the one that was meant."""
+    path = locate(args.what, bundle_dirs(open_settings(args), args.state)).absolute()
+    digest = ""
+    if path.is_file():
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if args.sha256 and args.sha256.lower() != digest:
+        raise BundleError(
+            f"{path} has not the SHA-256 that was asked for ({digest[:16] or 'it is a folder'}...)", "Get it again."
+        )
+    return Offer(path, read_card(path), digest)
+
+
+def verify(path: Path, settings: Settings, place: Path) -> None:
+    """Open it as the daemon with the state folder ``place`` would. Raises what keeps it from being used."""
+    open_bundle(path, settings.models, directories=bundle_dirs(settings, place))
+
+
+def install(args: argparse.Namespace) -> Change:
+    """Put the bundle that was named to use."""
+    offer = offered(args)
+    settings = open_settings(args)
+    daemon = _running(settings, args)
+    place = _place(settings, daemon, args)
+    wanted, name = fingerprint(offer.card.raw), offer.card.name
+    if daemon and daemon.status.get("fingerprint") == wanted:
+        return Change("install", name, offer.model, offer.model, changed=False)
+    _refuse_another_name(offer.card, settings, daemon)
+    if not args.force:
+        _refuse_strangers(offer, settings, daemon, place)
+    account = daemon.peer.uid if daemon else None
+    with in_folder_of(account, place) as folder, _stream(offer.path) as stream:
+        version = Shelf(folder / "bundles").put(stream).name
+    stored = place / "bundles" / VERSIONS / version
+    verify(stored, settings, place)
+    if fingerprint(read_card(stored).raw) != wanted:
+        raise BundleError(f"{offer.path} changed while it was being read", "Try again.")
+    with in_folder_of(account, place) as folder:
+        Shelf(folder / "bundles").use(name, stored)
+    if daemon is None:
+        return Change("install", name, None, None, changed=True)
+    try:
+        status = _reload(daemon, wanted, settings, args)
+    except BaseException:
+        with in_folder_of(account, place) as folder:
+            Shelf(folder / "bundles").back(name)
+        _settle_back(daemon, settings, args)
+        raise
+    with in_folder_of(account, place) as folder:
+        Shelf(folder / "bundles").tidy(name)
+    lost = int(daemon.status.get("enrolled", 0)) - int(status.get("enrolled", 0))
+    return Change("install", name, str(daemon.status.get("model")), offer.model, True, max(0, lost))
+
+
+def back(args: argparse.Namespace) -> Change:
+    """Let the name that was given mean the bundle that it meant before."""
+    settings = open_settings(args)
+    daemon = _running(settings, args)
+    place = _place(settings, daemon, args)
+    with in_folder_of(daemon.peer.uid if daemon else None, place) as folder:
+        Shelf(folder / "bundles").back(args.what)
+    if daemon is None:
+        return Change("back", args.what, None, None, changed=True)
+    card = read_card(locate(args.what, bundle_dirs(settings, place)))
+    _reload(daemon, fingerprint(card.raw), settings, args)
+    model = f"{card.name}-{card.raw['version']}"
+    return Change("back", args.what, str(daemon.status.get("model")), model, changed=True)
+
+
+def _running(settings: Settings, args: argparse.Namespace) -> Running | None:
+    """The daemon, None where none answers. Raises ``ControlError`` where there is one that this account may not ask."""
+    try:
+        client = find_daemon(settings, args)
+    except ControlError as error:
+        if error.__cause__ is not None:
+            raise
+        return None
+    with client:
+        return Running(client.status(), client.peer)
+
+
+def _place(settings: Settings, daemon: Running | None, args: argparse.Namespace) -> Path:
+    """The daemon's state folder, or the one in which it would be, made where it is missing."""
+    return Path(str(daemon.status["state"])) if daemon else state_dir(settings, args.state)
+
+
+@contextlib.contextmanager
+def _stream(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a bundle as one ``.earmark`` file."""
+    with contextlib.ExitStack() as stack:
+        if path.is_dir():
+            made = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "bundle.earmark"
+            pack(path, made)
+            path = made
+        yield stack.enter_context(path.open("rb"))
+
+
+def _refuse_another_name(card: Card, settings: Settings, daemon: Running | None) -> None:
+    used = str(daemon.status.get("bundle")) if daemon else settings.models.bundle
+    if used != card.name:
+        raise BundleError(
+            f"the daemon listens with {used}, and this bundle is called {card.name}",
+            "Name it in models.bundle of the settings first, or take a bundle of that name.",
+        )
+
+
+def _refuse_strangers(offer: Offer, settings: Settings, daemon: Running | None, place: Path) -> None:
+    """Raise ``IncompatibleBundleError`` where people are enrolled whom this bundle could not recognise."""
+    card = offer.card
+    if daemon is not None:
+        status = daemon.status
+        people = int(status.get("enrolled", 0))
+        same = status.get("encoder") == card.encoder or (bool(card.space) and card.space == status.get("space"))
+        used = f"space {status['space']}" if status.get("space") else "a space of its own"
+        who = f"the {_people(people)} enrolled here"
+    else:
+        try:
+            other = read_card(locate(settings.models.bundle, bundle_dirs(settings, place)))
+        except BundleError:
+            return  # none is in use, so that nobody can have enrolled with it
+        people = int((place / "people.sqlite").exists())  # whom only the daemon's account may count
+        same, used, who = comparable(other, card), in_words(other), "whoever is enrolled here"
+    if people and not same:
+        raise IncompatibleBundleError(
+            f"{offer.model} makes embeddings of another kind ({in_words(card)}) than the bundle in use ({used}): "
+            f"{who} would not be recognised any more until enrolled again",
+            "Take a bundle of the same space, or give --force and enrol everybody again.",
+        )
+
+
+def _reload(daemon: Running, wanted: str, settings: Settings, args: argparse.Namespace) -> Mapping[str, Any]:
+    """Make the daemon reload; gives how it is then. Raises ``RolledBackError``, before anything is rolled back."""
+    hang_up(daemon.peer)
+    outcome = wait_for_reload(
+        lambda: find_daemon(settings, args), daemon.status, wanted, args.wait + args.settle, args.settle
+    )
+    if outcome.why or outcome.status is None:
+        raise RolledBackError(
+            f"the daemon did not come back well with it ({outcome.why}), so the former bundle is in use again",
+            "The daemon's log says more.",
+        )
+    return outcome.status
+
+
+def _settle_back(daemon: Running, settings: Settings, args: argparse.Namespace) -> None:
+    """After the link leads back: the daemon must be as before. Raises ``ControlError`` where it is not."""
+    with contextlib.suppress(ControlError):
+        now = _running(settings, args)
+        if (
+            now
+            and now.status.get("fingerprint") == daemon.status.get("fingerprint")
+            and not new_faults(daemon.status, now.status)
+        ):
+            return  # it never took the new one
+        if now:
+            hang_up(now.peer)
+    before = daemon.status | {"started": None, "reload_refused": None}  # type: ignore[operator]
+    outcome = wait_for_reload(
+        lambda: find_daemon(settings, args), before, str(daemon.status.get("fingerprint")), args.wait, 0
+    )
+    if outcome.why:
+        raise ControlError(
+            f"the former bundle is in place again, but the daemon is not well: {outcome.why}",
+            "`systemctl status earmark` and its log say more.",
+        )
+
+
+def _people(number: int) -> str:
+    return "1 person" if number == 1 else f"{number} people"

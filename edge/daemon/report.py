@@ -1,0 +1,42 @@
+"""What the daemon tells of itself at its control socket, beside the health that it publishes.
+
+Takes the scene, the health and the publisher; gives plain values. Must hold: no name of a person, no secret.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from edge.bundle import fingerprint
+from edge.daemon.verification import Scene
+from edge.events import HealthState
+from edge.mqtt import Publisher
+
+
+def report(
+    scene: Scene, health: HealthState, publisher: Publisher | None, started: str, refused: Mapping[str, str] | None
+) -> dict[str, Any]:
+    """The fields that ``earmark status --json`` passes on. ``broker``: whether it is connected, None without MQTT.
+    ``started``: when these settings and this bundle came into force. ``refused``: the latest reload that was, ``at``
+    and ``why``.
+    """
+    bundle = scene.bundle
+    return asdict(health) | {
+        "node": scene.settings.node.name,
+        "pid": os.getpid(),
+        "state": str(scene.folder),
+        "started": started,
+        "reload_refused": refused,
+        "bundle": bundle.name,
+        "bundle_version": str(bundle.card["version"]),
+        "bundle_path": str(bundle.path),
+        "encoder": bundle.encoder,
+        "space": bundle.space,
+        "fingerprint": fingerprint(bundle.card),
+        "switched_off": not scene.listening,
+        "broker": None if publisher is None else publisher.connected,
+        "broker_problem": None if publisher is None else publisher.problem,
+    }
