@@ -43,6 +43,7 @@ def discovery_document(
     *,
     names: NameMode = "real",
     hardware: str = "",
+    commands: bool = False,
     labels: Mapping[LabelKind, Sequence[str]] | None = None,
 ) -> Document:
     """The document of this device.
@@ -54,6 +55,7 @@ def discovery_document(
         version: of Earmark.
         names: ``privacy.mqtt_names``.
         hardware: such as ``Raspberry Pi 4``, shown where given.
+        commands: ``mqtt.commands``; without it there is nothing to switch or select.
         labels: what is told besides who it is, each with every answer that it can have (``Bundle.options``).
     """
     device: Component = {"ids": [topics.device_id], "name": _device_name(node), "mf": "Earmark", "mdl": "Speaker node"}
@@ -61,7 +63,7 @@ def discovery_document(
     device |= {"hw": hardware} if hardware else {}
     device |= {"sa": node.room} if node.room else {}
     cmps = _voices(topics, people, names) | _labels(topics, labels or {}) | _people(topics, people, names)
-    cmps |= _settings(topics) | _health(topics)
+    cmps |= (_settings(topics) if commands else {}) | _health(topics)
     for key, component in cmps.items():
         component["unique_id"] = f"{topics.device_id}_{key.removeprefix(PERSON_PREFIX)}"
         if not key.startswith(PERSON_PREFIX):

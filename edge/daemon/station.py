@@ -191,6 +191,7 @@ class Station:
             reconnects=self._publisher.counters.reconnects if self._publisher else 0,
             uptime_s=int(self._clock.monotonic() - self._begun),
             rss_mb=rss_mb(),
+            security_warning=self._publisher.warning if self._publisher else None,
         )
 
     def _report(self) -> dict[str, Any]:
@@ -203,6 +204,8 @@ class Station:
     def status(self) -> str:
         """One line for people."""
         broker = "no broker" if self._publisher is None else (self._publisher.problem or "broker connected")
+        if self._publisher is not None and self._publisher.warning:
+            broker += f"; {self._publisher.warning}"
         sound = self._mic_problem or ("listening" if self._listening else "switched off")
         number = len(self._voiceprints)
         people = "1 person" if number == 1 else f"{number} people"
@@ -229,7 +232,7 @@ class Station:
     @property
     def _obeys(self) -> bool:
         """Whether settings can be changed over MQTT; what was chosen there while they could holds no longer."""
-        return self._outbox is not None and self._configured.homeassistant.enabled
+        return self._outbox is not None and self._configured.mqtt.commands
 
     def _restored(self, settings: Settings) -> Settings:
         """Settings with the strictness that was chosen over MQTT."""
@@ -252,7 +255,7 @@ class Station:
             self.settings.mqtt,
             self._topics,
             self._outbox,
-            self._command if home.enabled else None,
+            self._command if self._obeys else None,
             birth_topic=home.status_topic if home.enabled else "",
         )
 
@@ -339,6 +342,7 @@ class Station:
             self.settings.node,
             earmark_version(),
             names=names,
+            commands=self._obeys,
             labels={kind: self.bundle.options(kind) for kind in self._analyses.kinds},
         )
         self._publish(*change_messages(self._topics, self._document, document))

@@ -6,11 +6,10 @@ Takes a ``Case``; gives a finding. Must hold: nothing is published, and a daemon
 from __future__ import annotations
 
 from edge.doctor.case import Case
-from edge.doctor.findings import Finding, fault, one_line
+from edge.doctor.findings import Finding, fault
 from edge.errors import BrokerError, SettingsError
 from edge.mqtt import Topics
 from edge.mqtt.probe import probe
-from edge.mqtt.security import open_password_warning
 
 
 def broker(case: Case) -> Finding:
@@ -22,14 +21,11 @@ def broker(case: Case) -> Finding:
     facts = {"enabled": True, "broker": where, "tls": mqtt.tls, "user": mqtt.username or None}
     topics = Topics(mqtt.base_topic, case.known.node.name, case.known.homeassistant.prefix)
     try:
-        refusals = probe(mqtt, topics.commands if case.known.homeassistant.enabled else ())
+        refusals = probe(mqtt, topics.commands if mqtt.commands else ())
     except (BrokerError, SettingsError) as error:
         return fault("broker", error, facts=facts)
     if refusals:
         return fault("broker", refusals[0], "warn", facts)
-    warning, _, remedy = open_password_warning(mqtt).partition(". ")
-    if warning:
-        return Finding("broker", "warn", one_line(warning), remedy, facts)
     safely = " with TLS" if mqtt.tls else ""
     who = f"takes {mqtt.username}" if mqtt.username else "takes this device without a user name"
     return Finding("broker", "ok", f"The broker at {where} answers{safely} and {who}.", facts=facts)

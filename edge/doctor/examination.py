@@ -13,6 +13,7 @@ from edge.doctor import CHECKS
 from edge.doctor.attempts import attempts
 from edge.doctor.broker import broker
 from edge.doctor.case import Case
+from edge.doctor.exposure import secrets
 from edge.doctor.findings import Finding, fault, one_line
 from edge.doctor.household import calibration
 from edge.doctor.labels import labels
@@ -41,7 +42,7 @@ _CHECKS: Final[dict[str, Callable[[Case], Finding]]] = {
             state,
             people,
         ),
-        *(calibration, attempts, outbox, broker, service, clock),
+        *(calibration, attempts, outbox, broker, secrets, service, clock),
     )
 }
 _WITHOUT_SETTINGS: Final = frozenset({"settings", "python", "runtime", "processor", "formats", "clock"})

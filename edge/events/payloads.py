@@ -164,7 +164,7 @@ class HealthState(_Payload):
 
     ``snr_db``: of the latest utterance. ``dropped_samples``: audio lost to overruns since the start. ``outbox_*``:
     messages waiting, and events given up because the outbox was full. ``reconnects``: to the broker, since the
-    start.
+    start. ``security_warning``: what lets others read the broker's password, absent where nothing does.
     """
 
     ts: str
@@ -180,6 +180,7 @@ class HealthState(_Payload):
     reconnects: int = 0
     uptime_s: int = 0
     rss_mb: float | None = None
+    security_warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from edge.clock import SystemClock
 from edge.errors import BrokerError, StorageError
 from edge.mqtt.backoff import Backoff
 from edge.mqtt.problems import stolen_problem, subscribe_refused
-from edge.mqtt.security import open_password_warning, tls_context
+from edge.mqtt.security import exposed, tls_context
 from edge.mqtt.status import PublisherCounters, Status
 from edge.mqtt.topics import ONLINE, Command, Topics
 from edge.mqtt.volatile import Volatile
@@ -107,6 +107,11 @@ class Publisher:
         return self._status.problem
 
     @property
+    def warning(self) -> str | None:
+        """What lets others read a secret of this connection, one sentence with its remedy."""
+        return next((one.sentence() for one in exposed(self._mqtt)), None)
+
+    @property
     def counters(self) -> PublisherCounters:
         """What has happened so far."""
         return self._status.counters
@@ -117,9 +122,8 @@ class Publisher:
             return
         self._password = mqtt_password(self._mqtt)
         self._context = tls_context(self._mqtt)
-        warning = open_password_warning(self._mqtt)
-        if warning:
-            _LOG.warning("%s", warning)
+        for warning in exposed(self._mqtt):
+            _LOG.warning("%s", warning.sentence())
         self._retire_strangers()
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="earmark-mqtt", daemon=True)

@@ -10,7 +10,7 @@ secrets come by file only and are never printed.
 
 from edge.settings.folders import bundle_dirs, state_dir, state_place
 from edge.settings.loading import ENVIRONMENT, find_config, load
-from edge.settings.secrets import Secret, mqtt_password
+from edge.settings.secrets import Secret, credential_path, mqtt_password, readable_by_all
 from edge.settings.sections import (
     DEFAULT_BUNDLE,
     Audio,
@@ -48,9 +48,11 @@ __all__ = [
     "Settings",
     "State",
     "bundle_dirs",
+    "credential_path",
     "find_config",
     "load",
     "mqtt_password",
+    "readable_by_all",
     "state_dir",
     "state_place",
 ]

@@ -1,12 +1,13 @@
 """Secrets: read from a file or a systemd credential, and never shown.
 
-Takes: the name in ``mqtt.password_file``. Gives: a ``Secret``.
+Takes: the name in ``mqtt.password_file``. Gives: a ``Secret``; where a secret lies; who else can read it.
 Must hold: neither ``repr``, ``str``, formatting nor any error message shows the value.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -39,13 +40,11 @@ class Secret:
 def mqtt_password(mqtt: Mqtt, environ: Mapping[str, str] = os.environ) -> Secret | None:
     """The broker's password, or None where ``password_file`` is empty.
 
-    A name without a slash is first looked for in ``$CREDENTIALS_DIRECTORY`` (systemd's ``LoadCredential=``), then as a
-    file.
     Raises ``SettingsError`` for a file that is missing, unreadable, empty or no text.
     """
     if not mqtt.password_file:
         return None
-    path = _secret_path(mqtt.password_file, environ)
+    path = credential_path(mqtt.password_file, environ)
     try:
         with path.open("rb") as file:
             raw = file.read(_LARGEST_SECRET_BYTES + 1)
@@ -70,10 +69,24 @@ def mqtt_password(mqtt: Mqtt, environ: Mapping[str, str] = os.environ) -> Secret
     return Secret(lines[0])
 
 
-def _secret_path(name: str, environ: Mapping[str, str]) -> Path:
+def credential_path(name: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where a secret lies that the settings name.
+
+    A name without a slash is a systemd credential where there is one of that name (``$CREDENTIALS_DIRECTORY``), else,
+    like everything with a slash, a file.
+    """
     credentials = environ.get("CREDENTIALS_DIRECTORY", "")
     if credentials and "/" not in name:
         candidate = Path(credentials) / name
         if candidate.exists():
             return candidate
     return Path(name).expanduser()
+
+
+def readable_by_all(name: str, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether every user of this machine can read the secret that the settings name."""
+    path = credential_path(name, environ)
+    try:
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False

@@ -208,7 +208,14 @@ class Mqtt:
     tls: bool = setting(False, "Encrypt, and check the broker's certificate.")
     ca_file: str = setting("", "Certificate authority that signed the broker's certificate; empty trusts the system's.")
     cert_file: str = setting("", "This device's certificate, where the broker asks for one.")
-    key_file: str = setting("", "Key of `cert_file`.")
+    key_file: str = setting(
+        "", "Key of `cert_file`, without a passphrase: a file, or the name of a systemd credential (`LoadCredential=`)."
+    )
+    commands: bool = setting(
+        False,
+        "Obey commands that come by MQTT: listening on and off, and the strictness. Whoever may publish below "
+        "BASE/NODE/ at the broker can then switch the microphone on.",
+    )
     protocol: Literal["3.1.1", "5"] = setting("3.1.1", "MQTT version. Every broker knows 3.1.1.")
     base_topic: str = setting(
         "earmark", "First part of every topic: BASE/NODE/...", pattern=_TOPIC, pattern_words=_TOPIC_WORDS

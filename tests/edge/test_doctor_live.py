@@ -17,7 +17,7 @@ from edge.doctor.case import Case
 from edge.doctor.examination import examine
 from edge.mqtt import Publisher, Topics
 from edge.outbox import Outbox
-from edge.settings import Audio, HomeAssistant, Mqtt, Node, Settings
+from edge.settings import Audio, Mqtt, Node, Settings
 from tests.broker import HOST, USER, Certificates, Mosquitto, SecureMosquitto, free_port, retained, wait_for
 from tests.edge.audio.sounds import voice
 from tests.scenarios.household import listening
@@ -142,12 +142,11 @@ def broker_without_rights() -> Iterator[int]:
 
 def test_commands_that_the_broker_does_not_allow_are_a_warning() -> None:
     with broker_without_rights() as port:
-        found = broker(case(Mqtt(host=HOST, port=port)))
+        found = broker(case(Mqtt(host=HOST, port=port, commands=True)))
     assert found.status == "warn"
     assert "subscribe to earmark/kitchen/cmd/#" in found.sentence and "access list" in found.remedy
     with broker_without_rights() as port:
-        deaf = case(Mqtt(host=HOST, port=port), homeassistant=HomeAssistant(enabled=False))
-        assert broker(deaf).status == "ok"
+        assert broker(case(Mqtt(host=HOST, port=port))).status == "ok"
 
 
 @pytest.mark.microphone

@@ -260,7 +260,8 @@ def test_a_person_is_on_or_off_and_hidden_where_names_are() -> None:
 def test_health_and_info_are_valid_full_and_bare() -> None:
     ts = timestamp(NOW)
     valid("health", HealthState(ts=ts, mic_problem=False).to_json())
-    full = HealthState(ts=ts, mic_problem=True, mic_reason="no frames", latency_p95_ms=90, snr_db=-3.0, rss_mb=61.5)
+    full = HealthState(ts=ts, mic_problem=True, mic_reason="no frames", latency_p95_ms=90, snr_db=-3.0, rss_mb=61.5,
+                       security_warning="Everybody can read it.")  # fmt: skip
     assert valid("health", full.to_json())["mic_reason"] == "no frames"
     info = InfoState(
         node="kitchen", version="0.1.0", bundle="compact", bundle_version="1.0.0", encoder="ab12", runtime="litert",

@@ -61,8 +61,16 @@ class Assistant:
         self.orphans = set(self.entities) - set(cmps)
 
 
+def test_what_can_be_changed_is_announced_only_where_commands_are_obeyed() -> None:
+    deaf, obedient = document(), document(commands=True)
+    assert set(obedient["cmps"]) - set(deaf["cmps"]) == {"listening", "profile"}
+    assert not any(key.endswith("command_topic") for one in deaf["cmps"].values() for key in one)
+    gone = change_messages(KITCHEN, obedient, deaf)
+    assert json.loads(gone[0].payload)["cmps"]["listening"] == {"p": "switch"}
+
+
 def test_the_entities_and_their_platforms() -> None:
-    assert {key: component["p"] for key, component in document()["cmps"].items()} == {
+    assert {key: component["p"] for key, component in document(commands=True)["cmps"].items()} == {
         "utterance": "event", "last_speaker": "sensor", "confidence": "sensor", "someone_speaking": "binary_sensor",
         "p_p7c1e": "binary_sensor", "p_p02aa": "binary_sensor", "listening": "switch", "profile": "select",
         "mic_problem": "binary_sensor", "latency": "sensor", "snr": "sensor", "enrolled": "sensor",
@@ -95,7 +103,8 @@ modes = st.sampled_from(["real", "alias", "none"])
 def test_any_household_gets_a_legal_document(people: dict[str, str], mode: str, node: str) -> None:
     """Ids legal and unique, it survives JSON, every topic is one that is published or listened to."""
     topics = Topics("earmark", node)
-    message = discovery_message(topics, discovery_document(topics, people, Node(name=node), "0.1.0", names=mode))
+    whole = discovery_document(topics, people, Node(name=node), "0.1.0", names=mode, commands=True)
+    message = discovery_message(topics, whole)
     made = json.loads(message.payload)
     unique = [component["unique_id"] for component in made["cmps"].values()]
     assert len(set(unique)) == len(unique)

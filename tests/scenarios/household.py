@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PLAY = open_play()
 NODE = "kitchen"
 BASE = f"earmark/{NODE}"
+OBEDIENT = {"EARMARK_MQTT__COMMANDS": "true"}
+"""For a ``Daemon`` that obeys what comes by MQTT."""
 
 
 @pytest.fixture(scope="session")

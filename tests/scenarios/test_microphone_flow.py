@@ -22,7 +22,7 @@ from edge.cli import main
 from edge.demo.stage import ASSETS
 from edge.events import schema
 from tests.broker import Listener, Mosquitto, retained, wait_for
-from tests.scenarios.household import BASE, ROOT, Daemon, listening, utterances
+from tests.scenarios.household import BASE, OBEDIENT, ROOT, Daemon, listening, utterances
 from tests.virtual_microphone import VirtualMicrophone
 
 pytestmark = [pytest.mark.broker, pytest.mark.microphone]
@@ -149,7 +149,7 @@ def test_a_microphone_that_is_switched_off_is_closed_and_stays_so(
     home: Path, mosquitto: Mosquitto, virtual_microphone: VirtualMicrophone
 ) -> None:
     with listening(mosquitto.port) as listener:
-        with Daemon(home, mosquitto.port, *MIC) as daemon:
+        with Daemon(home, mosquitto.port, *MIC, **OBEDIENT) as daemon:
             hears(virtual_microphone, daemon)
             listener.say(f"{BASE}/cfg/listening/set", "OFF")
             listener.wait(f"{BASE}/cfg/listening/state", b"OFF")
@@ -159,7 +159,7 @@ def test_a_microphone_that_is_switched_off_is_closed_and_stays_so(
             daemon.wait_notified("READY=1")
             listener.wait(f"{BASE}/cfg/listening/state", b"OFF", count=2)
             assert daemon.terminate() == 0
-        with Daemon(home, mosquitto.port, *MIC) as daemon:
+        with Daemon(home, mosquitto.port, *MIC, **OBEDIENT) as daemon:
             listener.wait(f"{BASE}/cfg/listening/state", b"OFF", count=3)
             virtual_microphone.play(said("clip-1-ada.ogg"))
             assert virtual_microphone.recorders() == 0

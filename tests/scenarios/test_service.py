@@ -11,7 +11,7 @@ import pytest
 
 from edge.cli import main
 from tests.broker import Mosquitto, retained, wait_for
-from tests.scenarios.household import BASE, PLAY, Daemon, listening, utterances
+from tests.scenarios.household import BASE, OBEDIENT, PLAY, Daemon, listening, utterances
 
 pytestmark = pytest.mark.broker
 STREAM = ["--source", str(PLAY.stream)]
@@ -125,7 +125,7 @@ def test_the_profile_and_the_microphone_switch_are_obeyed_echoed_and_remembered(
     home: Path, mosquitto: Mosquitto
 ) -> None:
     with listening(mosquitto.port) as listener:
-        with Daemon(home, mosquitto.port, *STREAM) as daemon:
+        with Daemon(home, mosquitto.port, *STREAM, **OBEDIENT) as daemon:
             listener.wait(f"{BASE}/cfg/profile/state", b"balanced")
             listener.say(f"{BASE}/cfg/profile/set", "nonsense")
             listener.say(f"{BASE}/cfg/profile/set", "strict")
@@ -138,7 +138,7 @@ def test_the_profile_and_the_microphone_switch_are_obeyed_echoed_and_remembered(
             wait_for(lambda: len(utterances(listener)) > before, "utterances after switching on again")
             assert daemon.terminate() == 0
         assert b"nonsense" not in listener.payloads(f"{BASE}/cfg/profile/state")
-        with Daemon(home, mosquitto.port, *STREAM) as daemon:
+        with Daemon(home, mosquitto.port, *STREAM, **OBEDIENT) as daemon:
             listener.wait(f"{BASE}/cfg/profile/state", b"strict", count=2)
             assert daemon.terminate() == 0
 
@@ -146,11 +146,25 @@ def test_the_profile_and_the_microphone_switch_are_obeyed_echoed_and_remembered(
 def test_a_retained_command_is_ignored(home: Path, mosquitto: Mosquitto) -> None:
     with listening(mosquitto.port) as listener:
         listener.say(f"{BASE}/cfg/profile/set", "relaxed", retain=True)
-        with Daemon(home, mosquitto.port, *STREAM) as daemon:
+        with Daemon(home, mosquitto.port, *STREAM, **OBEDIENT) as daemon:
             listener.wait(f"{BASE}/cfg/profile/state", b"balanced")
             listener.wait(f"{BASE}/speaking/state", b"ON")
             assert daemon.terminate() == 0
         assert b"relaxed" not in listener.payloads(f"{BASE}/cfg/profile/state")
+
+
+def test_nothing_is_obeyed_unless_the_settings_say_so(home: Path, mosquitto: Mosquitto) -> None:
+    with listening(mosquitto.port) as listener, Daemon(home, mosquitto.port, *STREAM) as daemon:
+        listener.wait(f"{BASE}/cfg/profile/state", b"balanced")
+        for name, value in (("profile", "relaxed"), ("listening", "OFF")):
+            listener.say(f"{BASE}/cfg/{name}/set", value)
+        wait_for(lambda: len(utterances(listener)) >= 2, "it goes on listening")
+        assert daemon.terminate() == 0
+        assert listener.payloads(f"{BASE}/cfg/profile/state") == [b"balanced"]
+        assert listener.payloads(f"{BASE}/cfg/listening/state") == [b"ON"]
+    document = json.loads(retained(mosquitto.port)["homeassistant/device/earmark_kitchen/config"])
+    assert not {"listening", "profile"} & set(document["cmps"])
+    assert not (home / "choices.json").exists()
 
 
 def test_somebody_removed_meanwhile_disappears_everywhere(home: Path, mosquitto: Mosquitto) -> None:

@@ -41,7 +41,7 @@ def settings(bundle: Path) -> Settings:
         node=Node(name="kitchen"),
         audio=Audio(source=str(ASSETS / "clip-1-ada.ogg")),
         models=Models(bundle=str(bundle)),
-        mqtt=Mqtt(host=HOST, port=free_port()),
+        mqtt=Mqtt(host=HOST, port=free_port(), commands=True),
     )
 
 
@@ -141,7 +141,7 @@ def test_a_strictness_chosen_over_mqtt_outlives_the_run_until_the_settings_say_a
 
 def test_where_nothing_can_be_chosen_over_mqtt_the_settings_hold(settings, tmp_path) -> None:
     through(settings, tmp_path, choose("profile", "relaxed"))
-    deaf = replace(settings, homeassistant=HomeAssistant(enabled=False))
+    deaf = replace(settings, mqtt=replace(settings.mqtt, commands=False))
     assert through(deaf, tmp_path).settings.decide.profile == "balanced"
     unheard = replace(settings, mqtt=Mqtt(enabled=False))
     assert through(unheard, tmp_path).settings.decide.profile == "balanced"
