@@ -7,6 +7,7 @@ a broker that is away is a problem to report, not a reason to end.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -197,10 +198,9 @@ class SingleInstance:
                 f"Another Earmark runs on the state folder {self._path.parent} (process {holder})",
                 "Stop it first, or name another folder with --state.",
             ) from None
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(f"{os.getpid()}\n")
-        self._file.flush()
+        # The lock counts; the number is for whoever finds it held, and a full disk has no room for it.
+        with contextlib.suppress(OSError):
+            os.pwrite(self._file.fileno(), f"{os.getpid():<10}\n".encode(), 0)
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:

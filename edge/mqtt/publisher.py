@@ -45,6 +45,10 @@ _HELD_SECONDS: Final = 5.0
 _SHORT_LIVES: Final = 3
 _GOODBYE_SECONDS: Final = 2.0
 _BIRTH_DELAY_SECONDS: Final = (1.0, 5.0)
+_RESERVE_USED: Final = StorageError(
+    "The disk with the state folder is full; what is heard goes to the room that was kept for about 1,000 events",
+    "Free some space on that disk.",
+)
 
 
 def birth_delay() -> float:
@@ -175,7 +179,10 @@ class Publisher:
         except StorageError as error:
             self._status.complain("storage", error)
         else:
-            self._status.clear("storage")
+            if self._outbox.on_reserve:
+                self._status.complain("storage", _RESERVE_USED)
+            else:
+                self._status.clear("storage")
 
     def _retire_strangers(self) -> None:
         """Clear retained topics of an earlier name of this device, which nobody else would ever clear.

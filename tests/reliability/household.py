@@ -12,7 +12,11 @@ from edge.demo.stage import open_play
 
 def enrol(folder: Path, bundle: str) -> None:
     """Make ``folder`` a household of two people known to ``bundle``."""
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere), contextlib.redirect_stdout(nowhere):
+    with (
+        Path(os.devnull).open("w") as nowhere,
+        contextlib.redirect_stderr(nowhere),
+        contextlib.redirect_stdout(nowhere),
+    ):
         for actor in open_play().actors:
             clips = map(str, actor.clips)
             place = ["--state", str(folder), "--bundle", bundle, "--quiet"]

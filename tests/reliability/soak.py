@@ -169,12 +169,12 @@ class Soak:
     def _restart_broker(self) -> None:
         self._say(f"{self._heard / 3600:6.2f} h    the broker is restarted")
         # All that was acknowledged has been handed on: the test's reader must not miss what this broker forgets.
-        wait_for(lambda: self._listener.subscribed.is_set(), "the listener is there")
+        wait_for(self._listener.subscribed.is_set, "the listener is there")
         self._broker.stop()
         before = len(self._listener.payloads(f"{BASE}/availability"))
         self._listener.subscribed.clear()
         self._broker.start()
-        wait_for(lambda: self._listener.subscribed.is_set(), "the listener is back")
+        wait_for(self._listener.subscribed.is_set, "the listener is back")
         wait_for(lambda: b"online" in self._listener.payloads(f"{BASE}/availability")[before:], "the daemon is back")
         self.run.broker_restarts += 1
 

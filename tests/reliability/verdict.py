@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tests.reliability.report import Check
@@ -79,7 +80,7 @@ def _time(run: Run) -> list[Check]:
     ids = list(dict.fromkeys(one["id"] for one in run.events))
     places = [one["at_s"] for one in {one["id"]: one for one in run.events}.values()]
     uptimes = [one["uptime_s"] for one in run.health]
-    gaps = [after - before for before, after in zip(uptimes, uptimes[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(uptimes)]
     # Four steps of the clock, no sound: the daemon may look at its watch late when this machine is busy.
     return [
         Check("steps of the clock", run.steps),

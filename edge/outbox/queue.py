@@ -1,64 +1,46 @@
-"""Durable queue of MQTT messages between the pipeline and the broker, in one SQLite file.
+"""The queue itself: stores, hands out, settles and counts.
 
 Takes ``Message``s, gives them back in order until each is acknowledged. Must hold: a message that ``append``
 returned for survives SIGKILL and a power cut; events keep their order and are never replaced; of a state only the
 latest per topic counts, and it is remembered after delivery (``states``) so that a broker that forgot it can be told
 again; the queue is bounded by dropping the oldest events, and what is dropped is counted for good.
 
-Write-ahead log with ``synchronous=FULL``: one fsync per append (a rollback journal needs two or three).
-Acknowledgements use ``NORMAL``, which costs no fsync: a power cut may forget them, and then the broker gets the
-message once more, with the same id.
+Appending is one fsync (see ``database``). Acknowledgements use ``synchronous=NORMAL``, which costs none: a power cut
+may forget them, and then the broker gets the message once more, with the same id. A full disk is met with the room in
+``reserve`` first; only when that is used up do messages wait in memory, which dies with the process.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from edge.errors import StorageError
+from edge.outbox.database import (
+    DELIVERED,
+    PENDING,
+    REFUSED,
+    OutboxCounters,
+    connect,
+    is_corrupt,
+    is_full,
+    move_aside,
+)
+from edge.outbox.reserve import Reserve
 from edge.records import Message
 
 _LOG = logging.getLogger(__name__)
 _Given = TypeVar("_Given")
-_SCHEMA_VERSION: Final = 1
-_PENDING, _DELIVERED, _REFUSED = 0, 1, 2
-_DDL: Final = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS messages(
-    id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, payload BLOB NOT NULL, qos INTEGER NOT NULL,
-    retain INTEGER NOT NULL, kind TEXT NOT NULL CHECK(kind IN ('event', 'state')), status INTEGER NOT NULL DEFAULT 0
-);
-CREATE UNIQUE INDEX IF NOT EXISTS state_topics ON messages(topic) WHERE kind = 'state';
-CREATE INDEX IF NOT EXISTS events ON messages(id) WHERE kind = 'event';
-CREATE TABLE IF NOT EXISTS counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL);
-INSERT OR IGNORE INTO counters VALUES ('dropped', 0);
-PRAGMA user_version = {_SCHEMA_VERSION};
-COMMIT;
-"""
 _COLUMNS: Final = "id, topic, payload, qos, retain, kind"
 _MEMORY_EVENTS: Final = 1000
 """Events held while the disk cannot be written; every append tries to write them all, so their number stays small."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxCounters:
-    """``pending``: waiting for the broker. ``refused``: set aside because the broker does not allow them. ``dropped``:
-    events given up for lack of room, ever. ``in_memory``: not on the disk because it cannot be written.
-    """
-
-    pending: int
-    refused: int
-    dropped: int
-    in_memory: int
 
 
 class Outbox:
@@ -83,6 +65,7 @@ class Outbox:
         self._settled: dict[int, int] = {}
         self._unsaved_drops = 0
         self._last_id = 0
+        self._reserve = Reserve(self.path.with_suffix(".reserve"))
         try:
             self._db = self._open()
         except (sqlite3.Error, OSError) as error:
@@ -90,6 +73,11 @@ class Outbox:
                 f"The outbox {self.path} cannot be opened: {error}",
                 "Check that its folder exists, belongs to this user, and that the disk has room.",
             ) from error
+
+    @property
+    def on_reserve(self) -> bool:
+        """Whether the disk is full, and what is stored goes to the room that was kept for that."""
+        return self._reserve.used
 
     def append(self, message: Message) -> int:
         """Store a message; it is on the disk when this returns. Gives its id, which ascends.
@@ -116,7 +104,7 @@ class Outbox:
 
     def pending(self, limit: int = 100, after: int = 0) -> list[tuple[int, Message]]:
         """Undelivered messages in order, at most ``limit``, with ids above ``after``. Raises ``StorageError``."""
-        query = f"SELECT {_COLUMNS} FROM messages WHERE status = {_PENDING} AND id > ? ORDER BY id LIMIT ?"
+        query = f"SELECT {_COLUMNS} FROM messages WHERE status = {PENDING} AND id > ? ORDER BY id LIMIT ?"
         with self._lock:
             newer = {message.topic for message in self._memory.values() if message.kind == "state"}
             # Rows that memory knows better are left out, so ask for that many more.
@@ -139,15 +127,15 @@ class Outbox:
 
     def acknowledge(self, *ids: int) -> None:
         """The broker has them: events go, states are remembered as delivered. Unknown ids are ignored."""
-        self._settle(ids, _DELIVERED)
+        self._settle(ids, DELIVERED)
 
     def set_aside(self, *ids: int) -> None:
         """The broker refuses them for good: keep them out of the way until ``take_back``."""
-        self._settle(ids, _REFUSED)
+        self._settle(ids, REFUSED)
 
     def take_back(self) -> int:
         """Make refused messages pending again; gives how many there were."""
-        change = f"UPDATE messages SET status = {_PENDING} WHERE status = {_REFUSED}"
+        change = f"UPDATE messages SET status = {PENDING} WHERE status = {REFUSED}"
         with self._lock, contextlib.suppress(sqlite3.Error):
             return self._write(lambda: self._db.execute(change).rowcount, durable=False)
         return 0
@@ -156,13 +144,13 @@ class Outbox:
     def counters(self) -> OutboxCounters:
         """How full it is, and what was lost. Raises ``StorageError``."""
         with self._lock:
-            status = {**dict(self._read("SELECT id, status FROM messages")), **dict.fromkeys(self._memory, _PENDING)}
+            status = {**dict(self._read("SELECT id, status FROM messages")), **dict.fromkeys(self._memory, PENDING)}
             status |= {ident: new for ident, new in self._settled.items() if ident in status}
             dropped = self._read("SELECT value FROM counters WHERE name = 'dropped'")
             values = list(status.values())
             return OutboxCounters(
-                pending=values.count(_PENDING),
-                refused=values.count(_REFUSED),
+                pending=values.count(PENDING),
+                refused=values.count(REFUSED),
                 dropped=(dropped[0][0] if dropped else 0) + self._unsaved_drops,
                 in_memory=len(self._memory),
             )
@@ -232,7 +220,7 @@ class Outbox:
     def _settle(self, ids: Sequence[int], status: int) -> None:
         with self._lock:
             for ident in ids:
-                if status == _DELIVERED and ident in self._memory and self._memory[ident].kind == "event":
+                if status == DELIVERED and ident in self._memory and self._memory[ident].kind == "event":
                     del self._memory[ident]
                 else:
                     self._settled[ident] = status
@@ -241,7 +229,7 @@ class Outbox:
                     self._write(lambda: None, durable=False)
 
     def _apply_settled(self) -> None:
-        delivered = [(ident,) for ident, status in self._settled.items() if status == _DELIVERED]
+        delivered = [(ident,) for ident, status in self._settled.items() if status == DELIVERED]
         self._db.executemany("DELETE FROM messages WHERE id = ? AND (kind = 'event' OR length(payload) = 0)", delivered)
         self._db.executemany(
             "UPDATE messages SET status = ? WHERE id = ?", [(status, ident) for ident, status in self._settled.items()]
@@ -251,13 +239,18 @@ class Outbox:
         """Run ``change`` in a transaction, after what memory still holds. Raises ``sqlite3.Error``, with nothing
         changed.
         """
+        durable = durable or bool(self._memory)
         try:
-            return self._transaction(change, durable or bool(self._memory))
+            given = self._transaction(change, durable)
         except sqlite3.DatabaseError as error:
-            if not _is_corrupt(error):
+            if is_corrupt(error):
+                self._start_over(error)
+            elif not (is_full(error) and self._reserve.give()):
                 raise
-            self._start_over(error)
             return self._transaction(change, durable)
+        if self._reserve.used:
+            self._reserve.keep()
+        return given
 
     def _transaction(self, change: Callable[[], _Given], durable: bool) -> _Given:
         self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
@@ -284,7 +277,7 @@ class Outbox:
         try:
             return self._db.execute(query, values).fetchall()
         except sqlite3.DatabaseError as error:
-            if not _is_corrupt(error):
+            if not is_corrupt(error):
                 raise StorageError(f"The outbox {self.path} cannot be read: {error}", "Check the disk.") from error
             self._start_over(error)
             return []
@@ -292,83 +285,24 @@ class Outbox:
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            return self._connect()
-        except sqlite3.DatabaseError as error:
-            if not _is_corrupt(error):
+            db = self._connect()
+        except (sqlite3.DatabaseError, OSError) as error:
+            if isinstance(error, sqlite3.Error) and is_corrupt(error):
+                move_aside(self.path, error, self._now())
+            elif not (is_full(error) and self._reserve.give()):
                 raise
-            self._move_aside(error)
-            return self._connect()
+            db = self._connect()
+        self._reserve.keep()
+        return db
 
     def _connect(self) -> sqlite3.Connection:
-        # SQLite gives its companion files the mode of this one.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        self.path.chmod(0o600)
-        db = sqlite3.connect(self.path, timeout=5.0, isolation_level=None, check_same_thread=False)
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version > _SCHEMA_VERSION:
-                raise _CorruptError(f"made by a newer version of Earmark (format {version})")
-            (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                raise _CorruptError(verdict)
-            if version < _SCHEMA_VERSION:
-                db.executescript(_DDL)
-            (last,) = db.execute("SELECT MAX(seq) FROM sqlite_sequence").fetchone()
-            if self._last_id > (last or 0):
-                # After a corrupt file was replaced: ids go on ascending for whoever remembers one.
-                db.execute("DELETE FROM sqlite_sequence")
-                db.execute("INSERT INTO sqlite_sequence(name, seq) VALUES ('messages', ?)", (self._last_id,))
-            self._last_id = max(self._last_id, last or 0)
-        except BaseException:
-            db.close()
-            raise
+        db, self._last_id = connect(self.path, self._last_id)
         return db
 
     def _start_over(self, error: sqlite3.Error) -> None:
         self._db.close()
-        self._move_aside(error)
+        move_aside(self.path, error, self._now())
         self._db = self._connect()
-
-    def _move_aside(self, error: sqlite3.Error) -> None:
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._now()))
-        target = next(one for one in _names(self.path, stamp) if not one.exists())
-        for suffix in ("-wal", "-shm", ""):
-            companion = Path(f"{self.path}{suffix}")
-            if companion.exists():
-                companion.rename(f"{target}{suffix}")
-        _LOG.warning("The outbox %s is damaged (%s): kept as %s, and a new one is begun", self.path, error, target.name)
-
-
-class _CorruptError(sqlite3.DatabaseError):
-    """A file that SQLite opens, but that is not a usable outbox."""
-
-
-def peek(path: Path) -> OutboxCounters:
-    """The counters of an outbox that a daemon may be using, without changing anything. Raises ``StorageError``."""
-    try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=5.0, uri=True)) as db:
-            counts = dict(db.execute("SELECT status, COUNT(*) FROM messages GROUP BY status").fetchall())
-            (dropped,) = db.execute("SELECT value FROM counters WHERE name = 'dropped'").fetchone()
-    except sqlite3.Error as error:
-        raise StorageError(
-            f"The outbox {path} cannot be read: {error}",
-            "Check that this user may read it; a damaged one is put aside and begun anew by `earmark run`.",
-        ) from error
-    return OutboxCounters(counts.get(_PENDING, 0), counts.get(_REFUSED, 0), int(dropped), 0)
-
-
-def _is_corrupt(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return isinstance(error, _CorruptError) or code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-
-
-def _names(path: Path, stamp: str) -> Iterator[Path]:
-    yield path.with_name(f"{path.stem}.corrupt-{stamp}{path.suffix}")
-    number = 2
-    while True:
-        yield path.with_name(f"{path.stem}.corrupt-{stamp}-{number}{path.suffix}")
-        number += 1
 
 
 def _message(row: tuple[Any, ...]) -> tuple[int, Message]:
