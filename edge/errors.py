@@ -6,7 +6,7 @@ in the project decides on exit codes.
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 EXIT_OK: Final = 0
 """Yes, or done."""
@@ -85,10 +85,22 @@ class AudioFileError(EarmarkError):
     code = "audio_file"
 
 
+MicrophoneFault = Literal[
+    "missing", "busy", "refused", "lost", "stopped", "no_answer", "silent", "wrong_rate", "ambiguous", "software"
+]
+"""What is wrong with a microphone. ``lost``: it ended the recording; ``stopped``: it delivers nothing and says nothing;
+``no_answer``: the sound system itself hangs. ``silent`` and ``wrong_rate``: there is sound, but not what it should be.
+"""
+
+
 class MicrophoneError(EarmarkError):
-    """No microphone, a busy one, or one that stopped delivering."""
+    """No microphone, a busy one, or one that stopped delivering; ``fault`` says which."""
 
     code = "microphone"
+
+    def __init__(self, cause: str, remedy: str = "", fault: MicrophoneFault = "lost") -> None:
+        super().__init__(cause, remedy)
+        self.fault: MicrophoneFault = fault
 
 
 class RuntimeMissingError(EarmarkError):
@@ -121,6 +133,12 @@ class PeopleError(EarmarkError):
     """The people database cannot be read or written, or refuses a change."""
 
     code = "people"
+
+
+class VaultError(EarmarkError):
+    """The key of the voiceprints is missing, damaged, or not the one that they were encrypted with."""
+
+    code = "vault"
 
 
 class StorageError(EarmarkError):

@@ -25,6 +25,7 @@ from edge.cli.session import Session, open_session
 from edge.demo.stage import ASSETS, open_play
 from edge.enrolment import Enrolment
 from edge.errors import AudioFileError, EnrolmentError, UsageError
+from edge.people import PeopleStore
 from edge.pipeline import Pipeline
 from edge.records import SAMPLE_RATE, AudioBlock, Float32, Person, QualityReason, Result
 from edge.settings import state_dir
@@ -36,7 +37,7 @@ ENROL_CLIPS: Final = 5
 _ALLOWED: Final[tuple[QualityReason, ...]] = (
     "too_short", "too_long", "too_quiet", "too_loud", "too_noisy", "narrow_band",
 )  # fmt: skip
-_COPIED: Final = ("people.sqlite", "household.json", "repeats.sqlite")
+_COPIED: Final = ("household.json", "repeats.sqlite")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +105,8 @@ def enrolled(args: argparse.Namespace, name: str, texts: Sequence[str]) -> House
     for file in _COPIED:
         if (real / file).exists():
             shutil.copy(real / file, Path(folder.name) / file)
+    with PeopleStore(real) as theirs, PeopleStore(Path(folder.name)) as ours:
+        ours.add_records(theirs.records())  # under a key of its own: the device's goes nowhere
     if (real / "bundles").is_dir():
         (Path(folder.name) / "bundles").symlink_to((real / "bundles").resolve(), target_is_directory=True)
     args.state = Path(folder.name)

@@ -1,54 +1,42 @@
-"""The SQLite file behind the people: made, opened, migrated, and its errors in words.
+"""The SQLite file behind the people: made, opened, wiped, and its errors in words.
 
-Takes: a path. Gives: a connection with the schema of this version.
+Takes: a path. Gives: a connection to a database of this version, or of an earlier one that is still unencrypted.
 Must hold: file 0600, folder 0700; a file that is damaged, of another program or of a newer version is refused and not
-touched; deleted content is overwritten with zeros.
+touched; opening an earlier version changes nothing; deleted content is overwritten with zeros.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from edge.errors import EarmarkError, PeopleError, StorageError
-from edge.sqlite_files import make_state_file, marks, transaction
+from edge.sqlite_files import make_state_file, marks
 
 FILE_NAME: Final = "people.sqlite"
+VERSION: Final = 3
+"""The schema that is written. 1 had no spaces, 2 was not encrypted; both are read, and change with the first change."""
 _APPLICATION_ID: Final = 0x4561724D
 """``EarM``: tells our files from those of other programs."""
 _BUSY_SECONDS: Final = 10.0
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
-    (
-        """CREATE TABLE people (
-            id TEXT PRIMARY KEY,
-            name TEXT NOT NULL,
-            name_key TEXT NOT NULL UNIQUE,
-            created TEXT NOT NULL,
-            consent TEXT NOT NULL
-        )""",
-        """CREATE TABLE exemplars (
-            number INTEGER PRIMARY KEY,
-            person_id TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE,
-            vector BLOB NOT NULL,
-            encoder TEXT NOT NULL,
-            speech_seconds REAL NOT NULL,
-            snr_db REAL NOT NULL,
-            microphone TEXT NOT NULL,
-            created TEXT NOT NULL,
-            digest TEXT NOT NULL,
-            UNIQUE (person_id, encoder, digest)
-        )""",
-        "CREATE TABLE counter (generation INTEGER NOT NULL)",
-        "INSERT INTO counter VALUES (0)",
-    ),
-    ("ALTER TABLE exemplars ADD COLUMN space TEXT NOT NULL DEFAULT ''",),
+_SCHEMA: Final = (
+    "CREATE TABLE people (id TEXT PRIMARY KEY, mark BLOB NOT NULL UNIQUE, sealed BLOB NOT NULL)",
+    """CREATE TABLE exemplars (
+        number INTEGER PRIMARY KEY,
+        person_id TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE,
+        encoder TEXT NOT NULL,
+        space TEXT NOT NULL,
+        mark BLOB NOT NULL UNIQUE,
+        sealed BLOB NOT NULL
+    )""",
+    "CREATE TABLE counter (generation INTEGER NOT NULL)",
+    "CREATE TABLE vault (salt BLOB NOT NULL, key TEXT NOT NULL)",
 )
-"""Statements that lead from each schema version to the next; the length is the version that this program writes. An
-entry is never changed once it has been released; a new version is a new entry."""
 
 _STORAGE: Final = frozenset(
     {
@@ -65,7 +53,7 @@ _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlit
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open or make the database. Raises ``PeopleError`` or ``StorageError``."""
+    """Open the database, an empty one where there is none yet. Raises ``PeopleError`` or ``StorageError``."""
     make_state_file(path, "the people database")
     with in_words(path):
         # Autocommit: transactions are begun by hand. Threads: the store has a lock.
@@ -77,11 +65,64 @@ def connect(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA secure_delete = ON")
             # No write-ahead log: its file would keep removed voiceprints. No voiceprints in /tmp either.
             connection.execute("PRAGMA temp_store = MEMORY")
-            _migrate(connection, path)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """The schema of the file as it is now, 0 of an empty one; another process may have changed it meanwhile."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def make_tables(connection: sqlite3.Connection, generation: int, salt: bytes, key: str) -> None:
+    """The tables of this version, inside a transaction. ``salt`` and ``key``: of the vault that the rows belong to."""
+    for statement in _SCHEMA:
+        connection.execute(statement)
+    connection.execute("INSERT INTO counter VALUES (?)", (generation,))
+    connection.execute("INSERT INTO vault VALUES (?, ?)", (salt, key))
+    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+@contextmanager
+def wiping(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """A transaction that leaves no trace of what it changes, neither in free pages nor in the journal that is deleted
+    at its end: both are overwritten while nobody else can come between.
+    """
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("PRAGMA journal_mode = PERSIST")
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # a full disk may have rolled back already
+                connection.execute("ROLLBACK")
+            raise
+        # The change is done; wiping what is left of it must not make it look as if it were not.
+        with suppress(sqlite3.Error):
+            connection.execute("VACUUM")
+        with suppress(OSError):
+            _zero(path.with_name(f"{path.name}-journal"))
+    finally:
+        with suppress(sqlite3.Error):
+            connection.execute("PRAGMA locking_mode = NORMAL")
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # lets go of the lock
+            connection.execute("PRAGMA journal_mode = DELETE")
+
+
+def _zero(path: Path) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        left, block = os.fstat(handle).st_size, bytes(1 << 16)
+        while left > 0:
+            left -= os.write(handle, block[:left])
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -115,36 +156,20 @@ def damaged(path: Path, what: str) -> PeopleError:
     return PeopleError(f"the people database {path} is damaged: {what}", _MOVE)
 
 
-def _number(connection: sqlite3.Connection, pragma: str) -> int:
-    return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
-
-
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse what is not ours before anything is written."""
-    version, owner, tables = marks(connection)
-    if not tables and version == 0 and owner == 0:
+    found, owner, tables = marks(connection)
+    if not tables and found == 0 and owner == 0:
         return  # new
     if owner != _APPLICATION_ID:
         raise PeopleError(
             f"{path} is a database of another program", "Move it away, or name another folder with --state."
         )
-    if version > len(MIGRATIONS):
+    if found > VERSION:
         raise PeopleError(
-            f"the people database {path} has schema {version}, and this version of Earmark knows {len(MIGRATIONS)}",
+            f"the people database {path} has schema {found}, and this version of Earmark knows {VERSION}",
             "Update Earmark, or restore the backup that fits.",
         )
     faults = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
     if faults != ["ok"]:
         raise damaged(path, str(faults[0])[:120] if faults else "it cannot be checked")
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    if _number(connection, "user_version") == len(MIGRATIONS):
-        return
-    with transaction(connection):
-        version = _number(connection, "user_version")  # again: another process may have been faster
-        for step in MIGRATIONS[version:]:
-            for statement in step:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")

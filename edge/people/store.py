@@ -1,30 +1,34 @@
 """The people store: what commands and daemon see of the database.
 
 Takes: names, ids, exemplars. Gives: ``Person`` records.
-Must hold: every change is one transaction and raises the generation; reading never sees half of a change.
+Must hold: every change is one transaction and raises the generation; reading never sees half of a change, and changes
+nothing; what is written is encrypted, and a database that is not yet becomes so with the first change.
 """
 
 from __future__ import annotations
 
-import difflib
 import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from edge.errors import PeopleError, UnknownPersonError
-from edge.people.database import FILE_NAME, connect, damaged, in_words
+from edge.errors import PeopleError
+from edge.people import rows
+from edge.people.database import FILE_NAME, connect, damaged, in_words, make_tables, version, wiping
+from edge.people.lookup import fitting, taken, unknown
 from edge.people.names import check_name, name_key
-from edge.records import Exemplar, Float32, Person
+from edge.people.rows import Record
+from edge.records import Exemplar, Person
 from edge.sqlite_files import transaction
+from edge.vault import Vault, keys
+from edge.vault.sealing import SALT_BYTES
 
-_COLUMNS = "person_id, vector, encoder, speech_seconds, snr_db, microphone, created, digest, space"
 _MOST_PEOPLE = 1000
 
 
@@ -33,16 +37,26 @@ class PeopleStore:
 
     ``path``: the SQLite file, or the folder in which it is ``people.sqlite``; made where it does not exist.
     ``spaces``: encoder -> embedding space, for exemplars that were stored before spaces were; what is read here follows
-    it at once, and the file with the next change. Raises ``PeopleError`` for a file that is damaged, foreign or of a
-    newer version, which is left as it is, and ``StorageError`` where the folder is read-only or the disk is full. The
-    same holds for every method.
+    it at once, and the file with the next change. The key lies beside the file or in a credential (``vault.keys``).
+    Raises ``PeopleError`` for a file that is damaged, foreign or of a newer version, which is left as it is,
+    ``VaultError`` where its key is missing or another, and ``StorageError`` where the folder is read-only or the disk
+    is full. The same holds for every method.
     """
 
     def __init__(self, path: Path, spaces: Mapping[str, str] | None = None) -> None:
         self._spaces = dict(spaces or {})
         self.path = path / FILE_NAME if path.is_dir() else path
         self._lock = threading.RLock()
+        self._known: Vault | None = None
         self._connection = connect(self.path)
+        try:
+            with in_words(self.path):
+                if not version(self._connection):
+                    self._begin()
+                self._vault()  # without its key a database is of no use, which should be known at once
+        except BaseException:
+            self._connection.close()
+            raise
 
     def __enter__(self) -> PeopleStore:
         return self
@@ -54,6 +68,19 @@ class PeopleStore:
         """Close the file; safe to call twice."""
         with self._lock:
             self._connection.close()
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the file is: False for one of an earlier version that nobody has written to since."""
+        with self._reading() as connection:
+            return not rows.is_plain(connection)
+
+    @property
+    def key(self) -> keys.Key:
+        """The key in force; of a file that is not encrypted yet, the one that it would get."""
+        with self._reading():
+            vault = self._vault()
+        return vault.key if vault is not None else keys.current(self.path.parent)
 
     def generation(self) -> int:
         """A number that grows with every change, by whichever process."""
@@ -68,12 +95,12 @@ class PeopleStore:
         people = self._load()
         if encoder is None:
             return people
-        fitting = (_only(person, encoder, space) for person in people)
-        return tuple(person for person in fitting if person.exemplars)
+        found = (fitting(person, encoder, space) for person in people)
+        return tuple(person for person in found if person.exemplars)
 
     def others(self, encoder: str, space: str = "") -> tuple[Person, ...]:
         """Those who have no exemplar of ``encoder`` or ``space``, and must enrol again to be known to it."""
-        return tuple(person for person in self._load() if not _only(person, encoder, space).exemplars)
+        return tuple(person for person in self._load() if not fitting(person, encoder, space).exemplars)
 
     def find(self, who: str) -> Person:
         """The person with this id or name (case makes no difference), with all exemplars.
@@ -85,14 +112,12 @@ class PeopleStore:
         for person in people:
             if person.id == who.strip() or name_key(person.name) == key:
                 return person
-        raise _unknown(who, [person.name for person in people])
+        raise unknown(who, [person.name for person in people])
 
     def consent(self, who: str) -> str:
         """The note on consent that was taken at enrolment; may be empty."""
         person = self.find(who)
-        with self._reading() as connection:
-            row = connection.execute("SELECT consent FROM people WHERE id = ?", (person.id,)).fetchone()
-        return str(row[0]) if row else ""
+        return next((record.consent for record in self.records() if record.id == person.id), "")
 
     def add(self, name: str, exemplars: Iterable[Exemplar], *, consent: str = "", created: str | None = None) -> Person:
         """Enrol somebody new, with all clips or not at all.
@@ -101,18 +126,33 @@ class PeopleStore:
         the name will not do or is taken, without exemplars, and for the same clip twice.
         """
         name, clips = check_name(name), _checked(exemplars)
-        with self._writing() as connection:
-            self._refuse_taken(connection, name, but="")
-            ids = {row[0] for row in connection.execute("SELECT id FROM people")}
-            if len(ids) >= _MOST_PEOPLE:
-                raise PeopleError(f"{_MOST_PEOPLE} people are enrolled, which is the limit", "Remove somebody first.")
-            person_id = _new_id(ids)
-            connection.execute(
-                "INSERT INTO people (id, name, name_key, created, consent) VALUES (?, ?, ?, ?, ?)",
-                (person_id, name, name_key(name), created or _now(), consent),
-            )
-            _insert(connection, person_id, clips)
+        person_id = self.add_records((Record("", name, created or _now(), consent, list(clips)),))[0]
         return self.find(person_id)
+
+    def add_records(self, records: Iterable[Record]) -> list[str]:
+        """Enrol several people, all or none, each under the id that it names unless that is taken; gives their ids.
+
+        Raises ``PeopleError`` as ``add``.
+        """
+        given = []
+        with self._writing() as (connection, vault):
+            there = rows.read(connection, vault)
+            ids, named = {record.id for record in there}, {name_key(record.name): record.name for record in there}
+            for record in records:
+                name, clips = check_name(record.name), _checked(record.exemplars)
+                if name_key(name) in named:
+                    raise taken(named[name_key(name)])
+                if len(ids) >= _MOST_PEOPLE:
+                    raise PeopleError(
+                        f"{_MOST_PEOPLE} people are enrolled, which is the limit", "Remove somebody first."
+                    )
+                person_id = _new_id(ids) if not record.id or record.id in ids else record.id
+                with _once():
+                    rows.insert(connection, vault, Record(person_id, name, record.created, record.consent, list(clips)))
+                ids.add(person_id)
+                named[name_key(name)] = name
+                given.append(person_id)
+        return given
 
     def add_exemplars(self, who: str, exemplars: Iterable[Exemplar], *, replace: bool = False) -> Person:
         """Add clips to a person's enrolment, all or none; with ``replace`` the clips of the same encoders and embedding
@@ -121,7 +161,7 @@ class PeopleStore:
         Raises ``PeopleError`` without exemplars and for a clip that is there already.
         """
         clips = _checked(exemplars)
-        with self._writing() as connection:
+        with self._writing(wipe=replace) as (connection, vault):
             person = self.find(who)
             if replace:
                 for encoder, space in {(clip.encoder, clip.space) for clip in clips}:
@@ -129,69 +169,126 @@ class PeopleStore:
                         "DELETE FROM exemplars WHERE person_id = ? AND (encoder = ? OR (space = ? AND space != ''))",
                         (person.id, encoder, space),
                     )
-            _insert(connection, person.id, clips)
-        if replace:
-            self._shrink()
+            with _once():
+                rows.insert_exemplars(connection, vault, person.id, clips)
         return self.find(person.id)
 
     def rename(self, who: str, name: str) -> Person:
         """Give a person another name; the id stays. Raises ``PeopleError`` where it will not do or is taken."""
         name = check_name(name)
-        with self._writing() as connection:
+        with self._writing(wipe=True) as (connection, vault):
             person = self.find(who)
-            self._refuse_taken(connection, name, but=person.id)
-            connection.execute(
-                "UPDATE people SET name = ?, name_key = ? WHERE id = ?", (name, name_key(name), person.id)
-            )
-        self._shrink()
+            for record in rows.read(connection, vault):
+                if record.id != person.id and name_key(record.name) == name_key(name):
+                    raise taken(record.name)
+                if record.id == person.id:
+                    mine = record
+            mine.name = name
+            rows.rename(connection, vault, mine)
         return self.find(person.id)
 
     def remove(self, who: str) -> Person:
         """Forget a person: name and exemplars are overwritten in the file. Returns the person as it was.
 
-        A flash disk may keep old blocks out of reach of any program until it uses them again.
+        A flash disk may keep old blocks out of reach of any program until it uses them again; what they hold is
+        encrypted, and cannot be read any more after ``revoke``.
         """
-        with self._writing() as connection:
+        with self._writing(wipe=True) as (connection, _):
             person = self.find(who)
             connection.execute("DELETE FROM people WHERE id = ?", (person.id,))
-        self._shrink()
         return person
 
+    def protect(self) -> bool:
+        """Encrypt a database of an earlier version, which the first change does too; gives whether that was needed."""
+        with self._lock, in_words(self.path):
+            return self._encrypt()
+
+    def revoke(self) -> int:
+        """Turn and encrypt everything anew, under a fresh key where the file is ours and a fresh salt in any case; the
+        key before is overwritten. Nothing made before this opens here any more. Gives how many people there are.
+        """
+        folder = self.path.parent
+        with self._lock, in_words(self.path):
+            self._encrypt()
+            with wiping(self._connection, self.path), self._sensibly():
+                old = self._settled()
+                people = rows.read(self._connection, old)
+                generation = int(self._connection.execute("SELECT generation FROM counter").fetchone()[0])
+                key = keys.successor(folder) if old.key.ours else old.key
+                self._replace_tables(people, generation + 1, Vault(key, secrets.token_bytes(SALT_BYTES)))
+            with transaction(self._connection):
+                self._settled()
+        return len(people)
+
+    def records(self) -> list[Record]:
+        """Everybody with everything that is kept of them, by name."""
+        with self._reading() as connection, self._sensibly():
+            # One transaction, so that all tables are seen at the same moment.
+            nested = connection.in_transaction
+            if not nested:
+                connection.execute("BEGIN")
+            try:
+                found = rows.read(connection, self._vault())
+            finally:
+                if not nested and connection.in_transaction:
+                    connection.execute("ROLLBACK")
+        for record in found:
+            record.exemplars = [
+                clip if clip.space else replace(clip, space=self._spaces.get(clip.encoder, ""))
+                for clip in record.exemplars
+            ]
+        return found
+
     def _load(self) -> tuple[Person, ...]:
-        with self._reading() as connection:
-            # One statement, so that both tables are seen at the same moment.
-            rows = connection.execute(
-                "SELECT p.id, p.name, p.created, e.vector, e.encoder, e.speech_seconds, e.snr_db, e.microphone, "
-                "e.created, e.digest, e.space "
-                "FROM people p LEFT JOIN exemplars e ON e.person_id = p.id ORDER BY p.name_key, e.number"
-            ).fetchall()
-        found: dict[str, tuple[str, str, list[Exemplar]]] = {}
-        for person_id, name, created, vector, *circumstances in rows:
-            clips = found.setdefault(person_id, (name, created, []))[2]
-            if vector is not None:
-                clip = Exemplar(self._vector(vector), *circumstances)
-                clips.append(clip if clip.space else replace(clip, space=self._spaces.get(clip.encoder, "")))
-        return tuple(Person(key, name, created, tuple(clips)) for key, (name, created, clips) in found.items())
+        return tuple(
+            Person(record.id, record.name, record.created, tuple(record.exemplars)) for record in self.records()
+        )
 
-    def _vector(self, blob: bytes) -> Float32:
-        if not isinstance(blob, bytes) or not blob or len(blob) % 4:
-            raise damaged(self.path, "a voiceprint has an impossible length")
-        vector: Float32 = np.frombuffer(blob, "<f4").astype(np.float32)
-        if not np.isfinite(vector).all():
-            raise damaged(self.path, "a voiceprint holds values that are not finite numbers")
-        return vector
+    def _vault(self) -> Vault | None:
+        """The vault that the rows belong to now, None of a database that is not encrypted yet."""
+        if rows.is_plain(self._connection):
+            return None
+        row = self._connection.execute("SELECT salt, key FROM vault").fetchone()
+        if row is None or not isinstance(row[0], bytes) or not isinstance(row[1], str):
+            raise damaged(self.path, "it does not say how it is encrypted")
+        known = self._known
+        if known is None or (known.salt, known.key.ident) != row:
+            known = self._known = Vault(keys.known(self.path.parent, row[1]), row[0])
+        return known
 
-    def _refuse_taken(self, connection: sqlite3.Connection, name: str, *, but: str) -> None:
-        row = connection.execute("SELECT id, name FROM people WHERE name_key = ?", (name_key(name),)).fetchone()
-        if row is not None and row[0] != but:
-            raise PeopleError(
-                f"somebody called {row[1]} is enrolled already", "Choose another name, or add clips to theirs."
-            )
+    def _settled(self) -> Vault:
+        """The vault, inside a change; a change of the key that was cut off is brought to its end first."""
+        vault = self._vault()
+        assert vault is not None
+        keys.settle(self.path.parent, vault.key.ident)
+        return vault
 
-    def _shrink(self) -> None:
-        # secure_delete has overwritten what was removed; this gives the space back, which may wait.
-        with self._lock, suppress(sqlite3.Error):
-            self._connection.execute("VACUUM")
+    def _begin(self) -> None:
+        """Make the tables of a new file."""
+        with transaction(self._connection):
+            if not version(self._connection):  # again: another process may have been faster
+                key = keys.current(self.path.parent)
+                make_tables(self._connection, 0, secrets.token_bytes(SALT_BYTES), key.ident)
+
+    def _encrypt(self) -> bool:
+        """Encrypt what is not; a process that is killed meanwhile leaves the file as it was or as it should be."""
+        if not rows.is_plain(self._connection):
+            return False
+        with wiping(self._connection, self.path), self._sensibly():
+            if not rows.is_plain(self._connection):  # again: another process may have been faster
+                return False
+            people = rows.read(self._connection, None)
+            generation = int(self._connection.execute("SELECT generation FROM counter").fetchone()[0])
+            vault = Vault(keys.current(self.path.parent), secrets.token_bytes(SALT_BYTES))
+            self._replace_tables(people, generation + 1, vault)
+        return True
+
+    def _replace_tables(self, people: Iterable[Record], generation: int, vault: Vault) -> None:
+        for table in ("exemplars", "people", "counter", "vault"):
+            self._connection.execute(f"DROP TABLE IF EXISTS {table}")
+        make_tables(self._connection, generation, vault.salt, vault.key.ident)
+        for record in people:
+            rows.insert(self._connection, vault, record)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -199,28 +296,37 @@ class PeopleStore:
             yield self._connection
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, in_words(self.path), transaction(self._connection):
-            rows = [(space, encoder) for encoder, space in self._spaces.items()]
-            self._connection.executemany("UPDATE exemplars SET space = ? WHERE encoder = ? AND space = ''", rows)
-            yield self._connection
-            self._connection.execute("UPDATE counter SET generation = generation + 1")
+    def _writing(self, *, wipe: bool = False) -> Iterator[tuple[sqlite3.Connection, Vault]]:
+        """A change. ``wipe``: what it removes must not be found in the file again."""
+        with self._lock, in_words(self.path):
+            self._encrypt()
+            with wiping(self._connection, self.path) if wipe else transaction(self._connection):
+                vault = self._settled()
+                with self._sensibly():
+                    for encoder, space in self._spaces.items():
+                        rows.set_space(self._connection, vault, encoder, space)
+                    yield self._connection, vault
+                self._connection.execute("UPDATE counter SET generation = generation + 1")
+
+    @contextmanager
+    def _sensibly(self) -> Iterator[None]:
+        """What makes no sense in a row is a damage of the file."""
+        try:
+            yield
+        except (ValueError, TypeError) as error:
+            raise damaged(self.path, " ".join(str(error).split())[:120]) from error
+
+
+@contextmanager
+def _once() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise PeopleError("the same recording is enrolled twice for one person", "Give each clip once.") from error
 
 
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _only(person: Person, encoder: str, space: str) -> Person:
-    own = [clip for clip in person.exemplars if clip.encoder == encoder]
-    kept = {id(clip) for clip in own}
-    seen = {clip.digest for clip in own}
-    for clip in person.exemplars:
-        if space and clip.space == space and clip.digest not in seen:
-            seen.add(clip.digest)
-            kept.add(id(clip))
-    clips = tuple(clip for clip in person.exemplars if id(clip) in kept)
-    return Person(person.id, person.name, person.created, clips)
 
 
 def _checked(exemplars: Iterable[Exemplar]) -> tuple[Exemplar, ...]:
@@ -235,35 +341,8 @@ def _checked(exemplars: Iterable[Exemplar]) -> tuple[Exemplar, ...]:
     return clips
 
 
-def _insert(connection: sqlite3.Connection, person_id: str, clips: tuple[Exemplar, ...]) -> None:
-    for clip in clips:
-        vector = np.ascontiguousarray(clip.vector, "<f4").tobytes()
-        row = (person_id, vector, clip.encoder, float(clip.speech_seconds), float(clip.snr_db), clip.microphone)
-        try:
-            connection.execute(
-                f"INSERT INTO exemplars ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*row, clip.created, clip.digest, clip.space),
-            )
-        except sqlite3.IntegrityError as error:
-            raise PeopleError("the same recording is enrolled twice for one person", "Give each clip once.") from error
-
-
-def _new_id(taken: set[str]) -> str:
+def _new_id(there: set[str]) -> str:
     while True:
         candidate = f"p{secrets.token_hex(2)}"
-        if candidate not in taken:
+        if candidate not in there:
             return candidate
-
-
-def _unknown(who: str, names: list[str]) -> UnknownPersonError:
-    shown = "".join(letter for letter in who[:40] if letter.isprintable())
-    if not names:
-        return UnknownPersonError(
-            f"nobody called {shown!r} is enrolled, nor anybody else", "Enrol with earmark enroll."
-        )
-    keys = {name_key(name): name for name in names}
-    near = difflib.get_close_matches(name_key(who), list(keys), n=1)
-    if near:
-        return UnknownPersonError(f"nobody called {shown!r} is enrolled", f"Did you mean {keys[near[0]]}?")
-    listed = ", ".join(names[:8]) + (" and others" if len(names) > 8 else "")
-    return UnknownPersonError(f"nobody called {shown!r} is enrolled", f"Enrolled are {listed}.")

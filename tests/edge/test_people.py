@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -68,7 +69,7 @@ def test_nothing_else_is_left_beside_the_file(store, path):
     """No journal and no log that would keep what was removed."""
     store.add("Ada", clips(1))
     store.remove("Ada")
-    assert [entry.name for entry in path.parent.iterdir()] == ["people.sqlite"]
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["people.sqlite", "voiceprint.key"]
 
 
 def test_a_folder_stands_for_the_file_in_it(tmp_path):
@@ -225,33 +226,51 @@ def test_renaming_keeps_the_id(store):
         store.rename("Ada", "Zoe")
 
 
+def sealed(path, person_id):
+    """The bytes of a person's rows as they lie in the file."""
+    with sqlite3.connect(path) as connection:
+        rows = connection.execute("SELECT sealed FROM people WHERE id = ?", (person_id,)).fetchall()
+        rows += connection.execute("SELECT sealed FROM exemplars WHERE person_id = ?", (person_id,)).fetchall()
+    connection.close()
+    return [row[0] for row in rows]
+
+
+def test_nobody_is_named_in_the_file(store, path):
+    """Neither name nor note, neither circumstances nor voiceprints are there in clear, nor beside it."""
+    store.add("Wilhelmina", clips(*range(12)), consent="note of consent")
+    store.rename("Wilhelmina", "Charlotte")
+    for file in path.parent.iterdir():
+        raw = file.read_bytes()
+        assert not [word for word in (b"ilhelmina", b"harlotte", b"note of", b"digest-", b"mic:") if word in raw]
+        assert not [n for n in range(12) if clip(n).vector.tobytes()[8:24] in raw]
+
+
 def test_what_is_removed_is_gone_from_the_file(store, path):
-    """Not only from the tables: the bytes of name, note, circumstances and voiceprints are nowhere in the file."""
-    for number, name in enumerate(("Benedict", "Wilhelmina", "Charlotte")):
+    """Not only from the tables: its bytes are nowhere in the folder, while those of the others still are."""
+    people = [
         store.add(name, clips(*range(100 * number, 100 * number + 12)), consent=f"note of {name}")
-    secret = [
-        b"Wilhelmina",
-        b"wilhelmina",
-        b"note of Wilhelmina",
-        b"digest-105",
-        *(clip(number).vector.tobytes()[8:24] for number in range(100, 112)),
+        for number, name in enumerate(("Benedict", "Wilhelmina", "Charlotte"))
     ]
-    assert all(part in path.read_bytes() for part in secret)
+    secret = [part[at : at + 48] for part in sealed(path, people[1].id) for at in range(0, len(part) - 48, 48)]
+    others = sealed(path, people[0].id)
+    assert len(secret) > 50
+    assert all(part in path.read_bytes() for part in secret[:5])
     store.remove("Wilhelmina")
-    left = path.read_bytes()
+    left = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert not [part for part in secret if part in left]
-    assert b"Benedict" in left
+    assert all(part[:48] in left for part in others)
+    assert people[1].id.encode() not in left
     assert len(store.people()) == 2
 
 
 def test_an_old_name_and_replaced_clips_are_gone_from_the_file(store, path):
-    store.add("Wilhelmina", clips(1))
+    ada = store.add("Wilhelmina", clips(1))
+    before = sealed(path, ada.id)
     store.rename("Wilhelmina", "Ada")
     store.add_exemplars("Ada", clips(2), replace=True)
     left = path.read_bytes()
-    assert b"ilhelmina" not in left
-    assert clip(1).vector.tobytes()[8:24] not in left
-    assert clip(2).vector.tobytes() in left
+    assert not [part for part in before if part[:48] in left]
+    assert all(part[:48] in left for part in sealed(path, ada.id))
 
 
 def test_every_change_raises_the_generation_for_other_processes(store, path):

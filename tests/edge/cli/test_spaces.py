@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 
 from edge.bundle import comparable, known_spaces, open_bundle, pack, read_card, seal
 from edge.errors import BundleError
+from edge.people import PeopleStore
 from tests.edge.cli import voice_bundle
 from tests.edge.cli.conftest import ASSETS, Done
 
@@ -95,9 +96,10 @@ def test_an_enrolment_that_nobody_could_compare_is_refused_with_both_names(house
 
 def test_people_enrolled_before_spaces_are_known_in_the_space_of_their_bundle(household, tmp_path) -> None:
     household("enroll", "Ada", *ADA)
-    with sqlite3.connect(tmp_path / "state" / "people.sqlite") as connection:
-        connection.execute("UPDATE exemplars SET space = ''")
-    connection.close()
+    with PeopleStore(tmp_path / "state") as store:
+        (ada,) = store.records()
+        store.remove("Ada")
+        store.add_records([replace(ada, exemplars=[replace(clip, space="") for clip in ada.exemplars])])
     assert household("verify", "Ada", ASSETS / "clip-1-ada.ogg").code == 0
     people = household("doctor", "--only", "people", "--json").json["checks"][0]
     assert people["facts"] == {"enrolled": 1, "outdated": []}
