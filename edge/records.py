@@ -50,13 +50,16 @@ class AudioBlock:
     ``samples``: float32 ``(n,)``, mono, 16 kHz, full scale 1.0. ``start``: index of the first sample since the stream
     began, at 16 kHz. ``dropped``: samples lost (overruns) immediately before this block; they are not counted in
     ``start``'s gap-free clock but in ``start`` itself (start jumps by ``dropped``). ``clipped``: how many samples
-    were at full scale before resampling.
+    were at full scale before resampling. ``absent``: samples before this block (and before ``dropped``) for which there
+    was no microphone; ``start`` jumps by these, too. ``behind_seconds``: for how long a live source has had this block.
     """
 
     samples: Float32
     start: int
     dropped: int = 0
     clipped: int = 0
+    absent: int = 0
+    behind_seconds: float = 0.0
 
 
 class AudioSource(Protocol):

@@ -6,7 +6,6 @@ between 4 and 192 kHz, any number of channels, 8 to 32 bits; nothing is lost wit
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,7 +15,7 @@ from edge.audio.folders import FolderSource, Listing, audio_files
 from edge.audio.microphone import MicrophoneSource
 from edge.audio.pcm import ENCODINGS, Encoding
 from edge.audio.portaudio import MicrophoneSetupError
-from edge.audio.reconnect import ReconnectingMicrophone
+from edge.audio.reconnect import OnProblem, ReconnectingMicrophone
 from edge.audio.resample import Resampler, resample
 from edge.audio.stdin import PcmSource
 from edge.records import SAMPLE_RATE, AudioSource, Clock
@@ -33,6 +32,7 @@ __all__ = [
     "Listing",
     "MicrophoneSetupError",
     "MicrophoneSource",
+    "OnProblem",
     "PcmSource",
     "ReconnectingMicrophone",
     "Resampler",
@@ -54,7 +54,7 @@ def open_source(
     encoding: Encoding = "s16le",
     realtime: bool = False,
     clock: Clock | None = None,
-    on_problem: Callable[[str | None], None] | None = None,
+    on_problem: OnProblem | None = None,
     stdin: BinaryIO | None = None,
 ) -> AudioSource:
     """The source that ``text`` names: ``mic``, ``mic:NAME`` or ``mic:NUMBER``, ``-``, a file or a folder.
@@ -62,8 +62,8 @@ def open_source(
     ``settings`` gives block size, watchdog and the device behind a plain ``mic``; None: the defaults. ``rate``: hertz
     of the microphone, or of raw samples on standard input. ``channels`` and ``encoding``: of raw samples. ``realtime``
     and ``clock``: give files at the speed of speech. ``on_problem``: makes a microphone that is tried again for ever
-    and reports to it (see ``ReconnectingMicrophone``). Nothing is opened before ``blocks``. Raises ``UsageError`` for a
-    rate, channel count or encoding that makes no sense.
+    and reports to it (see ``ReconnectingMicrophone``), too long a silence as well. Nothing is opened before ``blocks``.
+    Raises ``UsageError`` for a rate, channel count or encoding that makes no sense.
     """
     if settings is None:
         from edge.settings import Audio
@@ -71,10 +71,13 @@ def open_source(
         settings = Audio()
     kind, _, device = text.partition(":")
     if kind == "mic":
+        wanted = device or settings.device or None
+        if on_problem is None:
+            return MicrophoneSource(wanted, rate, settings.block_ms, settings.watchdog_seconds)
         microphone = MicrophoneSource(
-            device or settings.device or None, rate, settings.block_ms, settings.watchdog_seconds
+            wanted, rate, settings.block_ms, settings.watchdog_seconds, settings.silent_seconds
         )
-        return ReconnectingMicrophone(microphone, on_problem) if on_problem else microphone
+        return ReconnectingMicrophone(microphone, on_problem)
     if text == "-":
         return PcmSource(stdin, rate or SAMPLE_RATE, channels, encoding, block_ms=settings.block_ms)
     path = Path(text).expanduser()

@@ -85,11 +85,11 @@ def open_portaudio() -> Any:
     except ImportError as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == "pyaudio"
         cause = "PyAudio is not installed" if missing else f"PyAudio cannot be loaded ({error})"
-        raise MicrophoneSetupError(f"{cause}, and a microphone needs it", _INSTALLATION) from None
+        raise MicrophoneSetupError(f"{cause}, and a microphone needs it", _INSTALLATION, "software") from None
     try:
         return pyaudio.PyAudio()
     except OSError as error:
-        raise MicrophoneError(f"the sound system does not start ({words(error)})") from None
+        raise MicrophoneError(f"the sound system does not start ({words(error)})", fault="missing") from None
 
 
 def words(error: Exception) -> str:
@@ -99,5 +99,5 @@ def words(error: Exception) -> str:
 
 def _no_answer() -> MicrophoneError:
     return MicrophoneError(
-        "the sound system does not answer", "Restart the sound server, or plug the microphone in anew."
+        "the sound system does not answer", "Restart the sound server, or plug the microphone in anew.", "no_answer"
     )

@@ -21,27 +21,30 @@ from edge.records import SAMPLE_RATE, AudioBlock
 
 _log = logging.getLogger(__name__)
 
+OnProblem = Callable[[MicrophoneError | None], None]
+
 
 class ReconnectingMicrophone:
     """Wraps a ``MicrophoneSource`` and never gives up on it.
 
-    ``on_problem``: called from the thread that iterates, with a sentence when the microphone fails (again when the
-    reason changes) and with None when it delivers again; without it the log gets these. Retries come after
-    ``first_retry_seconds``, then ever later up to ``longest_retry_seconds``. The first block after a gap has
-    ``dropped`` set to the time that passed.
+    ``on_problem``: called from the thread that iterates, with the error when the microphone fails (again when the
+    reason changes) and with None when all is well again; without it the log gets these. With the faults ``silent`` and
+    ``wrong_rate`` blocks go on coming. Retries come after ``first_retry_seconds``, then ever later up to
+    ``longest_retry_seconds``; only a microphone that delivered for as long is tried at once again. The first block
+    after a gap has ``absent`` set to the time that passed.
     """
 
     def __init__(
         self,
         microphone: MicrophoneSource,
-        on_problem: Callable[[str | None], None] | None = None,
+        on_problem: OnProblem | None = None,
         *,
         first_retry_seconds: float = 0.5,
-        longest_retry_seconds: float = 4.0,
+        longest_retry_seconds: float = 3.0,
     ) -> None:
         self.microphone = microphone
-        self.problem: str | None = None
-        """Why nothing comes, None while all is well."""
+        self.problem: MicrophoneError | None = None
+        """What is wrong, None while all is well."""
         self.reopenings = 0
         """How often the microphone came back after a problem."""
         self._on_problem = on_problem
@@ -52,6 +55,7 @@ class ReconnectingMicrophone:
         self._closed = False
         self._end = 0  # of the last block, on the clock of the whole
         self._arrived: float | None = None  # when that block came, monotonic
+        self._since: float | None = None  # when the first block of this opening came
 
     @property
     def name(self) -> str:
@@ -69,23 +73,28 @@ class ReconnectingMicrophone:
         return self._paused
 
     def blocks(self) -> Generator[AudioBlock, None, None]:
-        """Yield blocks until ``close``. Raises ``MicrophoneSetupError`` only, where waiting would be useless."""
+        """Yield blocks until ``close``. Raises ``MicrophoneSetupError`` only, at the first attempt: waiting would be
+        useless then.
+        """
         delay = self._first_retry_seconds
+        first = True
         while self._until_wanted():
             try:
                 with closing(self._session()) as session:
                     for block in session:
-                        delay = self._first_retry_seconds
                         yield block
                         if self._paused:
                             break
-            except MicrophoneSetupError:
-                raise
             except MicrophoneError as error:
-                self._report(error.sentence())
+                if first and isinstance(error, MicrophoneSetupError):
+                    raise
+                self._report(error)
+                if self._since is not None and time.monotonic() - self._since >= self._longest_retry_seconds:
+                    delay = self._first_retry_seconds
                 with self._change:
                     self._change.wait_for(lambda: self._closed or self._paused, delay)
                 delay = min(2 * delay, self._longest_retry_seconds)
+            first = False
 
     def pause(self) -> None:
         """Close the device before the next block; ``blocks`` waits for ``resume``."""
@@ -115,26 +124,28 @@ class ReconnectingMicrophone:
     def _session(self) -> Generator[AudioBlock, None, None]:
         """Blocks from one opening to the next error, on the clock of the whole."""
         offset: int | None = None
+        self._since = None
         with closing(self.microphone.blocks()) as blocks:
             for block in blocks:
-                now = time.monotonic()
-                gap = 0
+                now = time.monotonic() - block.behind_seconds
+                absent = 0
                 if offset is None:
+                    self._since = now
                     if self._arrived is not None:
-                        gap = max(0, round((now - self._arrived) * SAMPLE_RATE) - len(block.samples))
-                    offset = self._end + gap - block.start
-                    self._report(None)
-                shifted = replace(block, start=block.start + offset, dropped=block.dropped + gap)
+                        absent = max(0, round((now - self._arrived) * SAMPLE_RATE) - len(block.samples))
+                    offset = self._end + absent - block.start
+                self._report(self.microphone.complaint)
+                shifted = replace(block, start=block.start + offset, absent=absent)
                 self._end, self._arrived = shifted.start + len(shifted.samples), now
                 yield shifted
 
-    def _report(self, problem: str | None) -> None:
-        if problem == self.problem:
+    def _report(self, problem: MicrophoneError | None) -> None:
+        if (problem and problem.sentence()) == (self.problem and self.problem.sentence()):
             return
         if problem is None:
             self.reopenings += 1
-        self.problem = problem
+        self.problem = problem.with_traceback(None) if problem else None  # which would keep alive what it passed
         if self._on_problem:
             self._on_problem(problem)
         else:
-            _log.warning("%s", problem or f"{self.name} delivers sound again")
+            _log.warning("%s", problem.sentence() if problem else f"{self.name} delivers sound again")

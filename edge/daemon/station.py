@@ -8,7 +8,7 @@ that arrive by MQTT are applied between blocks in the listening thread, and echo
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,11 +20,13 @@ from edge.calibrate.kept import Household, household, signature
 from edge.daemon.announcer import Announcer
 from edge.daemon.choices import Choices
 from edge.daemon.control import Control
-from edge.daemon.health import rss_mb
+from edge.daemon.ear import Ear
 from edge.daemon.listener import Listener
 from edge.daemon.report import report
 from edge.daemon.verification import Scene
-from edge.events import EventMaker, HealthState, InfoState, UtteranceEvent, timestamp
+from edge.daemon.vitals import health_state, info_state
+from edge.errors import MicrophoneError
+from edge.events import EventMaker, HealthState, UtteranceEvent, timestamp
 from edge.homeassistant import announced, change_messages, discovery_document, removal_messages
 from edge.mqtt import Command, Publisher, Topics
 from edge.mqtt.topics import SETTINGS
@@ -81,21 +83,22 @@ class Station:
         self._seen: object = None
         self._voiceprints: tuple[Voiceprint, ...] = ()
         self._household = Household()
-        self._mic_problem: str | None = None
+        self._ear = Ear(clock)
         self.health_wanted = False
         """Something changed that should be reported before the next minute is up."""
         self._dropped_before = 0
         self._listener = self._make_listener()
         self._listening = self._restored_listening()
-        states = self._outbox.states() if self._outbox else []
-        self._document: dict[str, Any] | None = announced(self._topics, states)
-        self._announcer = self._make_announcer([message.topic for _, message in states])
+        self._document: dict[str, Any] | None = announced(self._topics, self._outbox.states() if self._outbox else [])
+        self._announcer = self._make_announcer()
         self._control = Control(settings, folder, earmark_version(), self._scene, self._report)
 
     def start(self) -> None:
         """Announce the device and begin to listen."""
         for unmet in self._analyses.unmet:
             _LOG.warning("%s", unmet.sentence())
+        # Not sooner: on a reload the station before this one has published until now.
+        self._announcer.recall([message for _, message in self._outbox.states()] if self._outbox else [])
         if self._publisher is not None:
             self._publisher.start()
         self.refresh_people()
@@ -141,14 +144,19 @@ class Station:
         return self._listener.pipeline.counters.audio_seconds
 
     def stalled_seconds(self) -> float:
-        """How long nothing has moved although it should: 0 while switched off or while a problem is being reported."""
-        if not self._listening or self._mic_problem is not None:
+        """How long nothing has moved although it should: 0 while switched off or while a problem is being reported that
+        another process would have as well.
+        """
+        if not self._listening:
             return 0.0
+        if self._ear.deaf:
+            return self._ear.hung_seconds()
         return self._clock.monotonic() - max(self._listener.last_progress, self._begun)
 
     def tick(self) -> None:
         """Let time pass."""
         self._announcer.tick()
+        self._listener.overload.tick(self._clock.monotonic())
 
     def refresh_people(self) -> None:
         """Notice people who were enrolled, renamed or removed by another process, and a new calibration of theirs."""
@@ -175,23 +183,16 @@ class Station:
         self._publish(self._topics.message("health", self._health().to_json()))
 
     def _health(self) -> HealthState:
-        outbox = self._outbox.counters if self._outbox else None
-        counters = self._listener.pipeline.counters
-        return HealthState(
-            ts=timestamp(self._clock.now()),
-            mic_problem=self._mic_problem is not None,
-            mic_reason=self._mic_problem,
-            latency_p95_ms=self._announcer.latencies.p95(),
-            snr_db=self._announcer.last_snr_db,
+        return health_state(
+            timestamp(self._clock.now()),
+            self._clock.monotonic() - self._begun,
+            ear=self._ear,
+            listener=self._listener,
+            dropped_before=self._dropped_before,
+            announcer=self._announcer,
             enrolled=len(self._voiceprints),
-            utterances=self._announcer.utterances,
-            dropped_samples=self._dropped_before + counters.dropped_samples,
-            outbox_pending=outbox.pending if outbox else 0,
-            outbox_dropped=outbox.dropped if outbox else 0,
-            reconnects=self._publisher.counters.reconnects if self._publisher else 0,
-            uptime_s=int(self._clock.monotonic() - self._begun),
-            rss_mb=rss_mb(),
-            security_warning=self._publisher.warning if self._publisher else None,
+            outbox=self._outbox,
+            publisher=self._publisher,
         )
 
     def _report(self) -> dict[str, Any]:
@@ -206,7 +207,8 @@ class Station:
         broker = "no broker" if self._publisher is None else (self._publisher.problem or "broker connected")
         if self._publisher is not None and self._publisher.warning:
             broker += f"; {self._publisher.warning}"
-        sound = self._mic_problem or ("listening" if self._listening else "switched off")
+        busy = "listening, more sound than this machine can handle" if self._listener.overload.active else "listening"
+        sound = self._ear.reason or (busy if self._listening else "switched off")
         number = len(self._voiceprints)
         people = "1 person" if number == 1 else f"{number} people"
         return f"{sound}; {people} enrolled; {broker}"
@@ -273,12 +275,11 @@ class Station:
             self._clock,
             on_result=self._on_result,
             on_speaking=self._on_speaking,
+            on_overload=self._on_overload,
         )
 
-    def _make_announcer(self, topics: Sequence[str]) -> Announcer:
-        """``topics``: those whose states an earlier run has left at the broker."""
+    def _make_announcer(self) -> Announcer:
         source = self._listener.source
-        ids = [topic.split("/")[-2] for topic in topics if topic.startswith(f"{self._topics.prefix}person/")]
         return Announcer(
             self._topics,
             self._maker,
@@ -287,7 +288,6 @@ class Station:
             hold_seconds=self.settings.homeassistant.hold_seconds,
             source=None if source.live else source.name,
             sample_rate=None if source.live else SAMPLE_RATE,
-            remembered=ids,
         )
 
     def _on_result(self, result: Result, latency_ms: float) -> None:
@@ -295,7 +295,7 @@ class Station:
         if event is not None:
             self._on_event(event, result)
             fields = {"outcome": event.event_type, "probability": event.probability, "speech_s": event.speech_s}
-            _LOG.info("utterance", extra={"fields": fields | {"latency_ms": event.latency_ms}})
+            _LOG.info("utterance", extra={"fields": fields | {"latency_ms": event.latency_ms, "id": event.id}})
 
     def _scene(self) -> Scene:
         """What a request on the control socket finds now."""
@@ -309,22 +309,21 @@ class Station:
             household=self._household,
             listener=self._listener,
             listening=self._listening,
-            problem=self._mic_problem,
+            problem=self._ear.why_deaf,
         )
 
     def _on_speaking(self, speaking: bool) -> None:
         self._announcer.speaking(speaking)
 
-    def _microphone_problem(self, problem: str | None) -> None:
-        """Called by the source when the microphone is lost (a sentence) or found again (None)."""
-        if problem != self._mic_problem:
-            self._mic_problem = problem
-            self.health_wanted = True
-            if problem:
-                _LOG.warning("microphone: %s", problem)
-                self._listener.interrupted()
-            else:
-                _LOG.info("microphone found again")
+    def _on_overload(self, _active: bool) -> None:
+        self.health_wanted = True
+
+    def _microphone_problem(self, problem: MicrophoneError | None) -> None:
+        """Called by the source, in the listening thread: what is wrong with the microphone, or None, all is well."""
+        self._ear.told(problem)
+        self.health_wanted = True
+        if self._ear.deaf:
+            self._listener.interrupted()
 
     def _announce_document(self) -> None:
         if self._publisher is None:
@@ -349,19 +348,7 @@ class Station:
         self._document = document
 
     def _info(self) -> Message:
-        info = InfoState(
-            node=self.settings.node.name,
-            version=earmark_version(),
-            bundle=str(self.bundle.card["name"]),
-            bundle_version=str(self.bundle.card["version"]),
-            encoder=self.bundle.encoder,
-            runtime=self.bundle.runtime,
-            names=self.settings.privacy.mqtt_names,
-            started=self._started,
-            room=self.settings.node.room or None,
-            analyses=self._analyses.kinds or None,
-            packs=tuple(pack.title for pack in self.bundle.packs) or None,
-        )
+        info = info_state(self.settings, self.bundle, self._analyses, earmark_version(), self._started)
         return self._topics.message("info", info.to_json())
 
     def _command(self, command: Command) -> None:
@@ -395,5 +382,5 @@ class Station:
         else:
             self._listening = False
             self._listener.stop(2.0)
-            self._mic_problem = None
+            self._ear = Ear(self._clock)
         self.health_wanted = True

@@ -162,19 +162,24 @@ class HealthState(_Payload):
     """How the device is. ``latency_p95_ms``: end of speech to decision, over the latest utterances, absent before the
     first.
 
-    ``snr_db``: of the latest utterance. ``dropped_samples``: audio lost to overruns since the start. ``outbox_*``:
+    ``mic_fault``: an ``errors.MicrophoneFault``, ``mic_reason`` the same in words. ``snr_db``: of the latest utterance.
+    ``dropped_samples``: audio lost because it came faster than it was processed, since the start; ``overloaded``:
+    whether some was within the last minute; ``behind_ms``: how long the latest audio had to wait. ``outbox_*``:
     messages waiting, and events given up because the outbox was full. ``reconnects``: to the broker, since the
     start. ``security_warning``: what lets others read the broker's password, absent where nothing does.
     """
 
     ts: str
     mic_problem: bool
+    mic_fault: str | None = None
     mic_reason: str | None = None
     latency_p95_ms: int | None = None
     snr_db: float | None = None
     enrolled: int = 0
     utterances: int = 0
     dropped_samples: int = 0
+    overloaded: bool = False
+    behind_ms: int | None = None
     outbox_pending: int = 0
     outbox_dropped: int = 0
     reconnects: int = 0

@@ -53,10 +53,20 @@ class Audio:
         pattern=r".+",
         pattern_words="a source such as mic or a path",
     )
-    device: str = setting("", "Microphone by number or part of its name; empty takes the system's default.")
+    device: str = setting(
+        "", "Microphone by number, part of its name, or id of its sound card; empty takes the system's default."
+    )
     block_ms: int = setting(100, "How much sound is read at a time.", unit="ms", low=10, high=1000)
     watchdog_seconds: float = setting(
         2.0, "A microphone that delivers nothing for this long is opened again.", unit="s", low=0.5, high=60
+    )
+    silent_seconds: float = setting(
+        60.0,
+        "A microphone that delivers exact zeros for this long, as a muted or broken one does, is reported as a problem "
+        "and opened again. 0 never does it, for a microphone that mutes itself while nobody speaks.",
+        unit="s",
+        low=0,
+        high=86400,
     )
 
 

@@ -1,4 +1,4 @@
-"""What can be told about a microphone without a sound server: the callback, bounded calls, arguments."""
+"""What can be told about a microphone without a sound server: bounded calls, arguments."""
 
 import queue
 import sys
@@ -6,21 +6,10 @@ import threading
 
 import pytest
 
-from edge.audio.capture import Buffer
 from edge.audio.microphone import MicrophoneSource
-from edge.audio.portaudio import INPUT_OVERFLOW, MicrophoneSetupError, call
+from edge.audio.portaudio import MicrophoneSetupError, call
 from edge.audio.reconnect import ReconnectingMicrophone
 from edge.errors import MicrophoneError, UsageError
-
-
-def test_the_callback_drops_the_oldest_and_counts_portaudios_own_losses() -> None:
-    buffer = Buffer(limit=3)
-    for index in range(5):
-        assert buffer.callback(bytes([index]), 10, None, INPUT_OVERFLOW if index == 1 else 0) == (None, 0)
-    kept = [buffer.chunks.get_nowait() for _ in range(3)]
-    assert [(chunk.first, chunk.data) for chunk in kept if chunk] == [(20, b"\2"), (30, b"\3"), (40, b"\4")]
-    assert buffer.chunks.empty()
-    assert buffer.overruns == 3
 
 
 def test_a_rate_that_makes_no_sense_is_refused() -> None:
@@ -30,7 +19,7 @@ def test_a_rate_that_makes_no_sense_is_refused() -> None:
 
 def test_an_endless_microphone_gives_up_where_waiting_is_useless(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyaudio", None)
-    problems: list[str | None] = []
+    problems: list[MicrophoneError | None] = []
     with pytest.raises(MicrophoneSetupError, match="PyAudio is not installed"):
         next(ReconnectingMicrophone(MicrophoneSource(), problems.append).blocks())
     assert problems == []

@@ -1,6 +1,7 @@
 """The microphone that somebody means, and the messages where it cannot be told."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +79,41 @@ def test_what_is_not_there_is_answered_with_what_is(wanted: str | int) -> None:
         find_device(DEVICES, wanted)
     assert not isinstance(caught.value, MicrophoneSetupError)
     assert "ReSpeaker" in caught.value.remedy
+
+
+class Replugged(Machine):
+    """The same machine after the array was unplugged and plugged in again, and a third camera with it."""
+
+    names = (("HDMI: 0 (hw:0,3)", 0), ("C920: USB Audio (hw:3,0)", 2), ("C920: USB Audio (hw:4,0)", 2))
+    names += (("ReSpeaker 4 Mic Array: USB Audio (hw:5,0)", 6), ("ReSpeaker 2 Mic: USB Audio (hw:6,0)", 2))
+
+
+def test_a_number_means_the_device_that_it_meant_first() -> None:
+    after = read_devices(Replugged())
+    assert find_device(after, 1).stable_name == "C920: USB Audio"
+    assert find_device(after, 1, "ReSpeaker 4 Mic Array: USB Audio").index == 3
+    with pytest.raises(MicrophoneError, match='"default"') as caught:
+        find_device(after, "4", "default")
+    assert caught.value.fault == "missing"
+
+
+def test_a_part_of_a_name_that_fits_another_device_as_well_now_means_the_first() -> None:
+    after = read_devices(Replugged())
+    assert find_device(after, "respeaker", "ReSpeaker 4 Mic Array: USB Audio").index == 3
+    with pytest.raises(MicrophoneSetupError):
+        find_device(after, "respeaker", "Blue Yeti")
+
+
+def test_a_card_is_known_by_the_id_that_a_udev_rule_gave_it(tmp_path: Path) -> None:
+    for number, name in ((3, "kitchen"), (4, "C920_1")):
+        (tmp_path / f"card{number}").mkdir()
+        (tmp_path / f"card{number}" / "id").write_text(f"{name}\n")
+    devices = read_devices(Machine(), tmp_path)
+    assert [device.card for device in devices] == ["", "kitchen", "C920_1", ""]
+    assert find_device(devices, "Kitchen").index == 2
+    assert find_device(devices, "c920_1").index == 3
+    with pytest.raises(MicrophoneError):
+        find_device(devices, "kitch")
 
 
 def test_no_device_at_all() -> None:

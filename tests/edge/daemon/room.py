@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import queue
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edge.audio import read_samples
+from edge.audio import OnProblem, read_samples
 from edge.auth.attempt import Gate
 from edge.cli import main
 from edge.clock import SystemClock
 from edge.daemon.station import Station
 from edge.demo.stage import ASSETS
+from edge.errors import MicrophoneError
 from edge.people import PeopleStore
 from edge.records import SAMPLE_RATE, AudioBlock, Float32
 from edge.settings import Models, Mqtt, Settings
@@ -42,7 +43,7 @@ class Stage:
 
     def __init__(self) -> None:
         self._said: queue.SimpleQueue[Float32 | None] = queue.SimpleQueue()
-        self.on_problem: Callable[[str | None], None] = lambda problem: None
+        self.on_problem: OnProblem = lambda problem: None
 
     def say(self, samples: Float32) -> None:
         for start in range(0, len(samples), BLOCK):
@@ -56,7 +57,7 @@ class Stage:
         start = 0
         while (part := self._said.get()) is not None:
             if not len(part):
-                self.on_problem("unplugged")
+                self.on_problem(MicrophoneError("unplugged"))
                 continue
             yield AudioBlock(part, start)
             start += len(part)
@@ -85,7 +86,7 @@ class Room:
         self.folder = folder
         self.events: list[tuple[str, float]] = []
 
-        def open_source(*_: object, on_problem: Callable[[str | None], None], **__: object) -> Stage:
+        def open_source(*_: object, on_problem: OnProblem, **__: object) -> Stage:
             self.stage.on_problem = on_problem
             return self.stage
 
