@@ -1,7 +1,8 @@
 """Results -> messages: the event of each utterance, and the retained states that follow from it.
 
 Takes results, people and the passing of time; gives ``Message``s to a callable that takes any number of them. Must
-hold: what is no speech is counted and not announced; a state is published when it changes; privacy is ``EventMaker``'s.
+hold: what is no speech is counted and not announced; a state is published when it changes, and outlives a restart;
+privacy is ``EventMaker``'s.
 Safe to call from the listening and the main thread.
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Callable, Sequence
 from edge.daemon.health import Latencies
 from edge.daemon.presence import Heard, Presence
 from edge.events import EventMaker, LastState, PersonState, UtteranceEvent
+from edge.events.recall import presence
 from edge.mqtt.topics import Topics
 from edge.records import Clock, Message, Result, Voiceprint
 
@@ -30,15 +32,16 @@ class Announcer:
         hold_seconds: float,
         source: str | None = None,
         sample_rate: int | None = None,
-        remembered: Sequence[str] = (),
     ) -> None:
         self._topics = topics
         self._maker = maker
         self._clock = clock
         self._publish = publish
         self._presence = Presence(hold_seconds)
+        self._hold_seconds = hold_seconds
         self._people: tuple[str, ...] = ()
-        self._shown = tuple(remembered)  # whose states stand at the broker
+        self._shown: tuple[str, ...] = ()  # whose states stand at the broker
+        self._recalled = b""  # the last speaker of an earlier run
         self._named: str | None = None  # whom the last state names
         self._lock = threading.RLock()
         self.source = source
@@ -49,13 +52,26 @@ class Announcer:
         self.not_speech = 0
         self.last_snr_db: float | None = None
 
+    def recall(self, states: Sequence[Message]) -> None:
+        """These states were published by an earlier run; what they tell goes on. Call it before anything else."""
+        with self._lock:
+            before, after = self._topics.of("person", "-").split("-")
+            for message in states:
+                topic = message.topic
+                if topic == self._topics.of("last"):
+                    self._recalled = message.payload
+                elif topic.startswith(before) and topic.endswith(after):
+                    person_id = topic.removeprefix(before).removesuffix(after)
+                    self._shown = (*self._shown, person_id)
+                    self._recall_person(person_id, message.payload)
+
     def set_people(self, voiceprints: Sequence[Voiceprint]) -> None:
         """These people are enrolled now. Their states are published; whatever stands at the broker of people who were
         removed, or may no longer be shown, is cleared.
         """
         with self._lock:
             self._maker.names = {v.person_id: v.name for v in voiceprints}
-            for person_id in set(self._people) - set(self._maker.names):
+            for person_id in {*self._people, *self._shown} - set(self._maker.names):
                 self._presence.forget(person_id)
             self._people = tuple(self._maker.names)
             states = self._person_states(self._people)
@@ -67,9 +83,11 @@ class Announcer:
             self._publish(*messages, *states.values())
 
     def first_states(self) -> None:
-        """What a subscriber should find before anybody has spoken."""
+        """What a subscriber should find before anybody has spoken: the last speaker of an earlier run, or nobody."""
         with self._lock:
-            self._publish(self._topics.message("last", self._maker.nobody().to_json()), self._topics.speaking(False))
+            last = self._maker.recalled(self._recalled) or self._maker.nobody()
+            self._named = last.speaker_id
+            self._publish(self._topics.message("last", last.to_json()), self._topics.speaking(False))
 
     def result(self, result: Result, latency_ms: float) -> UtteranceEvent | None:
         """Announce one utterance; gives its event, None where it was no speech."""
@@ -108,6 +126,15 @@ class Announcer:
             gone = self._presence.expired(self._clock.monotonic())
             if gone:
                 self._publish(*self._person_states(gone).values())
+
+    def _recall_person(self, person_id: str, payload: bytes) -> None:
+        told = presence(payload)
+        if told is None:
+            return
+        # By the clock on the wall, the only one that went on meanwhile; it may have been set, so not for too long.
+        left = min(told.at + self._hold_seconds - self._clock.now(), self._hold_seconds)
+        until = self._clock.monotonic() + left if told.here and left > 0 else None
+        self._presence.recall(person_id, Heard(told.at, told.score, told.probability), until)
 
     def _person_states(self, people: Sequence[str]) -> dict[str, Message]:
         """Person id -> message; without those who may not be shown."""

@@ -32,13 +32,19 @@ class Presence:
         self._until[person_id] = monotonic + self._hold_seconds
         self._last[person_id] = heard
 
+    def recall(self, person_id: str, heard: Heard, until: float | None) -> None:
+        """An earlier run heard this person; ``until``: monotonic seconds to which they count as here, None: not now."""
+        self._last[person_id] = heard
+        if until is not None:
+            self._until[person_id] = until
+
     def is_heard(self, person_id: str, monotonic: float) -> bool:
         """Whether the person counts as present."""
         until = self._until.get(person_id)
         return until is not None and monotonic < until
 
     def last(self, person_id: str) -> Heard | None:
-        """The latest utterance that named this person since the start."""
+        """The latest utterance that named this person."""
         return self._last.get(person_id)
 
     def expired(self, monotonic: float) -> list[str]:

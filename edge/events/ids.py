@@ -1,6 +1,7 @@
 """Time stamps, and ids that sort by time.
 
-Takes: a clock and a source of random bits. Gives: texts. Must hold: ids are unique, and those of one process ascend.
+Takes: a clock and a source of random bits. Gives: texts. Must hold: ids are unique, and ascend even where the clock is
+set back: within a process always, and after ``follow`` from one to the next.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from edge.records import Clock
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _TIME_DIGITS: Final = 10
 _RANDOM_BITS: Final = 80
+_DIGITS: Final = _TIME_DIGITS + _RANDOM_BITS // 5
+_LATEST: Final = 1 << 48
+"""Milliseconds that fit into the ten digits of a proper id."""
 
 
 def timestamp(seconds: float) -> str:
@@ -37,6 +41,18 @@ class IdMaker:
         self._milliseconds = -1
         self._random = 0
 
+    def follow(self, ident: str) -> None:
+        """Let all ids to come be higher than ``ident``, which an earlier process gave; what is no id is ignored."""
+        if len(ident) != _DIGITS or any(letter not in _ALPHABET for letter in ident):
+            return
+        value = 0
+        for letter in ident:
+            value = value << 5 | _ALPHABET.index(letter)
+        with self._lock:
+            mine = (self._milliseconds << _RANDOM_BITS) | self._random if self._milliseconds >= 0 else -1
+            if value > mine and value >> _RANDOM_BITS <= _LATEST:
+                self._milliseconds, self._random = value >> _RANDOM_BITS, value & ((1 << _RANDOM_BITS) - 1)
+
     def new(self) -> str:
         """The next id, 26 characters."""
         with self._lock:
@@ -47,6 +63,5 @@ class IdMaker:
                 self._random = self._random_bits(_RANDOM_BITS - 1)
             else:
                 self._random += 1
-            value = (self._milliseconds << _RANDOM_BITS) | self._random
-        digits = _TIME_DIGITS + _RANDOM_BITS // 5
-        return "".join(_ALPHABET[(value >> (5 * place)) & 31] for place in reversed(range(digits)))
+            value = (self._milliseconds << _RANDOM_BITS) + self._random
+        return "".join(_ALPHABET[(value >> (5 * place)) & 31] for place in reversed(range(_DIGITS)))

@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from edge.events.ids import IdMaker, timestamp
 from edge.events.names import UNKNOWN, shown_name
 from edge.events.payloads import LastState, PersonState, UtteranceEvent
+from edge.events.recall import last_state
 from edge.records import Clock, LabelKind, PersonScore, Result
 from edge.settings import Node, Privacy
 
@@ -89,6 +91,20 @@ class EventMaker:
             source=source or None,
             reason=None if decision.outcome == "identified" else decision.reason or None,
         )
+
+    def recalled(self, payload: bytes) -> LastState | None:
+        """The last speaker as an earlier run told it, under the name that may be shown today; None where nobody is left
+        to name. Ids go on after its id, also where the clock was set back since.
+        """
+        last = last_state(payload)
+        if last is None:
+            return None
+        self._ids.follow(last.id or "")
+        if last.speaker_id is None:
+            return last
+        if self._privacy.mqtt_names == "none" or last.speaker_id not in self.names:
+            return None
+        return replace(last, speaker=shown_name(last.speaker_id, self.names[last.speaker_id], self._privacy.mqtt_names))
 
     def nobody(self) -> LastState:
         """The last speaker before anybody was heard."""

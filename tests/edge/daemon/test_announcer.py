@@ -196,7 +196,9 @@ def test_what_an_earlier_run_left_and_may_not_be_shown_now_is_cleared(names: str
     clock, broker = ManualClock(1.8e9), Broker()
     broker.retained = {person_topic(one): b'{"speaker":"Carol"}' for one in left}
     maker = EventMaker(Node(name="kitchen"), Privacy(mqtt_names=names), model="m-1", clock=clock)
-    Announcer(TOPICS, maker, clock, broker, hold_seconds=HOLD, remembered=left).set_people(PEOPLE)
+    announcer = Announcer(TOPICS, maker, clock, broker, hold_seconds=HOLD)
+    announcer.recall([Message(topic, payload, 1, True, "state") for topic, payload in broker.retained.items()])
+    announcer.set_people(PEOPLE)
     assert broker.people == kept
     assert b"Carol" not in b"".join(broker.retained.values())
 
