@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import time
+from typing import Final
+
+
+# Linux counts the time that the machine slept here, and not in its monotonic clock: whoever was heard before is not here
+# for minutes after it woke up.
+_STEADY: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class SystemClock:
@@ -13,8 +19,8 @@ class SystemClock:
         return time.time()
 
     def monotonic(self) -> float:
-        """Seconds that never jump."""
-        return time.monotonic()
+        """Seconds that never go back and know no time zone; those of a sleep are counted."""
+        return time.clock_gettime(_STEADY)
 
 
 class ManualClock:

@@ -1,18 +1,61 @@
 """Structured logs: one line per record, as text for a journal or as JSON for a collector.
 
 Takes the ``log`` section, gives a configured root logger on stderr. Must hold: fields given as
-``extra={"fields": {...}}`` appear in both forms; one record is one line whatever it contains.
+``extra={"fields": {...}}`` appear in both forms; one record is one line of bounded length whatever it contains; no
+line comes so often that it fills a disk.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from edge.quiet import private_stderr
 from edge.settings import Log
+
+
+_LONGEST: Final = 8000
+"""Characters of a message or a traceback."""
+_PER_HOUR: Final = 60
+_HOUR_SECONDS: Final = 3600.0
+_UTTERANCE: Final = "utterance"
+"""The one line that comes as often as people speak; how often that can be, the segmenter bounds."""
+_MOST_LINES: Final = 500
+
+
+class Restraint(logging.Filter):
+    """Lets the same line (the text before values are filled in) through 60 times an hour, and then says in the next
+    one how many were left out. ``monotonic``: seconds that do not jump.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._monotonic = monotonic
+        self._seen: dict[tuple[str, int, str], tuple[float, int]] = {}  # since when, how many
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to write it."""
+        if record.msg == _UTTERANCE:
+            return True
+        key = (record.name, record.levelno, str(record.msg))
+        now = self._monotonic()
+        since, count = self._seen.pop(key, (now, 0))
+        if now - since >= _HOUR_SECONDS:
+            if count > _PER_HOUR:
+                record.fields = _fields(record) | {"left_out": count - _PER_HOUR}
+            since, count = now, 0
+        self._seen[key] = (since, count + 1)
+        if len(self._seen) > _MOST_LINES:
+            del self._seen[next(iter(self._seen))]
+        return count < _PER_HOUR
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ... ({len(text)} characters)"
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
@@ -26,9 +69,9 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line of text."""
         fields = "".join(f" {key}={value}" for key, value in _fields(record).items())
-        text = f"{record.levelname.lower()} {record.name}: {record.getMessage()}{fields}"
+        text = f"{record.levelname.lower()} {record.name}: {_cut(record.getMessage())}{fields}"
         if record.exc_info:
-            text += " | " + self.formatException(record.exc_info)
+            text += " | " + _cut(self.formatException(record.exc_info))
         return " | ".join(text.splitlines())
 
 
@@ -41,11 +84,11 @@ class JsonFormatter(logging.Formatter):
             "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _cut(record.getMessage()),
         }
         line |= {key: value for key, value in _fields(record).items() if key not in line}
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = _cut(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
@@ -53,6 +96,7 @@ def configure(log: Log, stream: TextIO | None = None) -> None:
     """Replace the root logger's handlers by one on ``stream`` (stderr by default, where no line is ever swallowed)."""
     handler = logging.StreamHandler(stream or private_stderr())
     handler.setFormatter(JsonFormatter() if log.format == "json" else TextFormatter())
+    handler.addFilter(Restraint())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(log.level.upper())

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge.daemon.logs import JsonFormatter, TextFormatter, configure
+from edge.daemon.logs import JsonFormatter, Restraint, TextFormatter, configure
 from edge.settings import Log
 
 
@@ -95,3 +95,57 @@ def test_records_of_other_libraries_without_fields_are_written_too(formatter: lo
     record = logging.LogRecord("paho", logging.INFO, "x.py", 1, "connected to %s", ("broker",), None)
     record.fields = "not what ours look like"
     assert "connected to broker" in formatter.format(record)
+
+
+class Hours:
+    """A clock and a log that goes through a restraint."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.written: list[logging.LogRecord] = []
+        self._restraint = Restraint(lambda: self.now)
+
+    def say(self, text: str, *values: object, level: int = logging.WARNING) -> None:
+        record = logging.LogRecord("edge.x", level, __file__, 1, text, values, None)
+        if self._restraint.filter(record):
+            self.written.append(record)
+
+
+def test_a_week_of_one_complaint_a_second_is_sixty_lines_an_hour() -> None:
+    log = Hours()
+    for second in range(0, 7 * 24 * 3600, 5):
+        log.now = float(second)
+        log.say("the broker at %s is away", second)
+    assert len(log.written) == 7 * 24 * 60
+    assert getattr(log.written[60], "fields", {})["left_out"] == 720 - 60
+    assert not hasattr(log.written[59], "fields")
+
+
+def test_other_lines_and_utterances_are_not_held_back() -> None:
+    log = Hours()
+    for number in range(500):
+        log.say("noise")
+        log.say("utterance", level=logging.INFO)
+        if number % 10 == 0:
+            log.say("something else")
+    texts = [record.msg for record in log.written]
+    assert (texts.count("noise"), texts.count("utterance"), texts.count("something else")) == (60, 500, 50)
+
+
+def test_what_is_remembered_of_lines_is_bounded() -> None:
+    log = Hours()
+    for number in range(5000):
+        log.say(f"made up {number}")
+    assert len(log.written) == 5000
+    assert len(log._restraint._seen) <= 500
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_line_is_never_longer_than_anybody_wants_to_read(form: str) -> None:
+    stream = written(Log(format=form))
+    try:
+        raise ValueError("y" * 1_000_000)
+    except ValueError:
+        logging.getLogger("edge.x").exception("x" * 1_000_000)
+    assert stream.getvalue().count("\n") == 1
+    assert len(stream.getvalue()) < 20_000
