@@ -31,6 +31,12 @@ PIECE_FRAMES: Final = 100
 _FULL_SCALE: Final = 32768.0
 """python_speech_features is fed 16-bit samples; ours are +-1.0."""
 
+_LONGEST_FRAME: Final = 4000
+_MOST_POINTS: Final = 8192
+_MOST_BANDS: Final = 512
+_LARGEST_LIFTER: Final = 1000
+"""Bounds of what a bundle may ask for: far above anything of use, and computed in little memory."""
+
 _BANDS_PER_BLOCK: Final = 16
 """Mel filters are narrow and sorted: multiplying 16 of them with only the bins they touch skips most of the zeros."""
 
@@ -251,10 +257,14 @@ def _check(spec: FeatureSpec) -> None:
     tests = (
         ("version", spec.version == 1, "only version 1 is known"),
         ("sample_rate", spec.sample_rate == SAMPLE_RATE, f"all audio here has {SAMPLE_RATE} Hz"),
-        ("frame_ms", frame >= 1 and frame == round(frame), "a frame must be a whole number of samples"),
+        (
+            "frame_ms",
+            1 <= frame <= _LONGEST_FRAME and frame == round(frame),
+            f"a frame must be a whole number of samples, at most {_LONGEST_FRAME}",
+        ),
         ("hop_ms", 1 <= hop <= frame and hop == round(hop), "a hop must be whole samples and no longer than a frame"),
-        ("n_fft", spec.n_fft >= frame, "the FFT would cut the frame"),
-        ("n_mels", spec.n_mels >= 1, "at least one band is needed"),
+        ("n_fft", frame <= spec.n_fft <= _MOST_POINTS, f"it must have a frame's length to {_MOST_POINTS} points"),
+        ("n_mels", 1 <= spec.n_mels <= _MOST_BANDS, f"there must be 1 to {_MOST_BANDS} bands"),
         (
             "n_ceps",
             0 <= spec.n_ceps <= spec.n_mels,
@@ -262,10 +272,14 @@ def _check(spec: FeatureSpec) -> None:
         ),
         ("f_max", 0 < spec.f_max <= spec.sample_rate / 2, "it must lie between 0 and half the sample rate"),
         ("f_min", 0 <= spec.f_min < spec.f_max, "it must lie between 0 and f_max"),
-        ("preemphasis", math.isfinite(spec.preemphasis), "it must be a number"),
+        ("preemphasis", -1 <= spec.preemphasis <= 1, "it must lie between -1 and 1"),
         ("window", spec.window in _WINDOWS, f"known are {', '.join(_WINDOWS)}"),
-        ("log_floor", 0 < spec.log_floor < math.inf, "the logarithm needs a positive floor"),
-        ("lifter", spec.lifter >= 0 and (spec.n_ceps > 0 or spec.lifter == 0), "log-mel energies have no lifter"),
+        ("log_floor", 1e-30 <= spec.log_floor <= 1e30, "the logarithm needs a positive floor"),
+        (
+            "lifter",
+            0 <= spec.lifter <= _LARGEST_LIFTER and (spec.n_ceps > 0 or spec.lifter == 0),
+            f"it must lie between 0 and {_LARGEST_LIFTER}, and log-mel energies have none",
+        ),
         ("normalise", spec.normalise in ("none", "window_mean"), "known are none, window_mean"),
         (
             "mean",
@@ -274,14 +288,14 @@ def _check(spec: FeatureSpec) -> None:
         ),
         (
             "scale",
-            len(spec.scale) in (0, spec.coefficients) and all(0 < value < math.inf for value in spec.scale),
+            len(spec.scale) in (0, spec.coefficients) and all(1e-30 <= value < math.inf for value in spec.scale),
             "one positive number per coefficient",
         ),
     )
     for field, good, why in tests:
         if not good:
             value = getattr(spec, field)
-            shown = f"{len(value)} values" if isinstance(value, tuple) else repr(value)
+            shown = f"{len(value)} values" if isinstance(value, tuple) else repr(value)[:80]
             raise BundleError(
                 f"The bundle's feature field {field} is {shown}, which this program can't compute: {why}",
                 "Use a bundle made for this version of Earmark.",

@@ -117,8 +117,10 @@ class Calibration:
             points = tuple(sorted((OperatingPoint.from_json(p) for p in raw["points"]), key=lambda p: -p.far))
             outliers = Outliers.from_json(raw["outliers"]) if "outliers" in raw else NONE
             result = cls(weights, points, int(raw["trials"]), int(raw["speakers"]), outliers)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BundleError(f"The bundle's calibration is malformed ({error})", "Install the bundle again.") from None
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise BundleError(
+                f"The bundle's calibration is malformed ({str(error)[:80]!r})", "Install the bundle again."
+            ) from None
         unknown = sorted(set(weights) - set(FEATURE_NAMES))
         if unknown:
             raise BundleError(

@@ -25,6 +25,8 @@ _SPACE: Final = re.compile(r"[a-z0-9][a-z0-9._]*-([1-9][0-9]{0,3})/[1-9][0-9]{0,
 _LEAST_WINDOW_FRAMES: Final = 10
 _MOST_WINDOW_FRAMES: Final = 3000
 _MOST_DIMENSIONS: Final = 4096
+_LARGEST: Final = 1e30
+"""Magnitude of a number in a card; what is computed with it is float32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,9 +151,10 @@ def _as(key: str, value: Any, kind: type) -> Any:
     """``value`` as ``kind``, where that loses nothing: 25 is fine for 25.0, True is not fine for 1."""
     if kind is tuple and isinstance(value, list):
         return tuple(_as(key, one, float) for one in value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    # A whole number of any size, and 1e999, are JSON.
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST:
         return float(value)
-    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+    if kind is not float and isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
     words = {int: "a whole number", float: "a number", str: "a text", tuple: "a list of numbers"}
     raise refuse(f"{key} must be {words[kind]}, not {str(value)[:40]!r}")

@@ -24,8 +24,14 @@ _REMEDY: Final = "Get the bundle again, or make it again with this version of Ea
 
 
 def refuse(what: str) -> BundleError:
-    """The error for a card of which ``what`` is true."""
-    return BundleError(f"its card: {what}", _REMEDY)
+    """The error for a card of which ``what`` is true; what it quotes may be as long as a card may be."""
+    return BundleError(f"its card: {shown(what, 300)}", _REMEDY)
+
+
+def shown(text: str, longest: int = 80) -> str:
+    """``text`` for a sentence: without control characters, and not too long."""
+    line = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[: longest + 1])
+    return line if len(line) <= longest else f"{line[:longest]}..."
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
@@ -54,7 +60,7 @@ def common(raw: Mapping[str, Any]) -> str:
     schema = raw.get("schema")
     if schema != SCHEMA or isinstance(schema, bool):
         raise BundleError(
-            f"its card has schema {schema!r}, and this program knows {SCHEMA}",
+            f"its card has schema {shown(repr(schema))}, and this program knows {SCHEMA}",
             "Update Earmark, or get a bundle made for this version.",
         )
     name = text(raw, "name")
