@@ -17,7 +17,7 @@ import numpy as np
 
 from edge.bundle.heads import Head, pool, unit
 from edge.bundle.labels import Labels
-from edge.errors import AudioRejectedError, UsageError
+from edge.errors import AudioRejectedError, BundleError, UsageError
 from edge.features import FrontEnd, normalise
 from edge.records import SAMPLE_RATE, Embedding, Float32, LabelAnswer, LabelKind
 
@@ -200,6 +200,8 @@ class EmbeddingStream:
         windows = np.stack([head.embed(pooled) for pooled in self._pooled])
         weights = np.asarray(self._weights, np.float32)
         vector = unit((windows * weights[:, np.newaxis]).sum(axis=0) / weights.sum())
+        if not np.isfinite(vector).all():
+            raise BundleError("the bundle's head turns this sound into values that are not finite", "Make it again.")
         speech = None
         if head.speech_kernel is not None:
             self._speech = [_logistic(head.speech_logit(pooled) or 0.0) for pooled in self._pooled]

@@ -12,6 +12,7 @@ import io
 import json
 import os
 import stat
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -186,7 +187,7 @@ def load_npy(data: bytes, name: str) -> Float32:
         raise BundleError(f"the bundle's {name} is no .npy file", _AGAIN)
     try:
         array: Float32 = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, SyntaxError, MemoryError, EOFError, RecursionError) as error:
+    except (ValueError, SyntaxError, MemoryError, EOFError, RecursionError, tokenize.TokenError, TypeError) as error:
         short = " ".join(str(error).split())[:120]
         raise BundleError(f"the bundle's {name} is truncated or damaged: {short}", _AGAIN) from error
     if array.dtype not in _FLOATS:
