@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from typing import Final
 
-
-# Linux counts the time that the machine slept here, and not in its monotonic clock: whoever was heard before is not here
-# for minutes after it woke up.
+# Counts the time that the machine slept, as Linux's monotonic clock does not: whoever was heard before that is gone
+# when it wakes up.
 _STEADY: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 

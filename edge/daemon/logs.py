@@ -17,7 +17,6 @@ from typing import Any, Final, TextIO
 from edge.quiet import private_stderr
 from edge.settings import Log
 
-
 _LONGEST: Final = 8000
 """Characters of a message or a traceback."""
 _PER_HOUR: Final = 60
