@@ -92,6 +92,7 @@ _OUTSIDE: Final = {
     "compare": "Rank bundles and other speaker encoders by errors and costs.",
     "frontier": "Draw error against cost for a table of encoders.",
     "deploy": "Install on a Pi, and keep it up to date.",
+    "fleet": "Look after many devices over SSH, and change them step by step.",
 }
 """One line for the commands of the other rooms, so that listing them imports nothing."""
 

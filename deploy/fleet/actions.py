@@ -1,0 +1,288 @@
+"""What can be done to a host: another bundle, another version, other settings.
+
+Takes a shell and what was found out before. Gives nothing, or raises ``ChangeFailed``. Must hold: doing it twice is as
+doing it once; a file is verified where it arrives before it is used; the work itself is done by the host's own
+``earmark``, which goes back by itself where it fails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from deploy.fleet.asking import Report
+from deploy.fleet.faults import ChangeFailed, InventoryError, RolloutError
+from deploy.fleet.inventory import DEFAULT_EARMARK, Host
+from deploy.fleet.ssh import Done, Shell, sha256_of
+from edge.errors import EXIT_NO, EXIT_OK, EXIT_USAGE
+
+_CHANGE_SECONDS: Final = 1800.0
+_SYSTEM_CONFIG: Final = "/etc/earmark/earmark.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """What would happen to a host. ``refused``: why it may not; ``already``: it is as it should be."""
+
+    before: str
+    after: str
+    already: bool = False
+    refused: str = ""
+
+
+class Action(Protocol):
+    """One kind of change."""
+
+    title: str
+    """For people: ``bundle accurate-1.1.0``."""
+
+    def foresee(self, host: Host, report: Report) -> Foresight:
+        """What would happen; nothing is done."""
+
+    def apply(self, shell: Shell, report: Report) -> None:
+        """Do it. Raises ``ChangeFailed`` or ``HostError``."""
+
+    def amiss(self, before: Report, after: Report) -> str:
+        """What shows that it has not been done; empty where it has."""
+
+    def undo(self, shell: Shell) -> None:
+        """Take it back. Raises ``ChangeFailed`` or ``HostError``."""
+
+
+class BundleAction:
+    """Another bundle of the same name. ``force``: although people would have to enrol again."""
+
+    def __init__(self, path: Path, *, force: bool) -> None:
+        self._offer = _offer(path)
+        self._path = path
+        self._force = force
+        self.title = f"bundle {self._offer['model']}"
+
+    def foresee(self, host: Host, report: Report) -> Foresight:
+        """By names, fingerprints and embedding spaces."""
+        offer, before, after = self._offer, report.get("model"), str(self._offer["model"])
+        if not report.answers:
+            return Foresight("", after, refused=report.problem)
+        if report.get("fingerprint") == offer["fingerprint"]:
+            return Foresight(before, after, already=True)
+        if report.get("bundle") != offer["name"]:
+            said = f"it listens with {report.get('bundle')}, and this bundle is called {offer['name']}"
+            return Foresight(before, after, refused=said)
+        shared = bool(offer["space"]) and offer["space"] == report.get("space")
+        people = report.number("enrolled")
+        if not shared and offer["encoder"] != report.get("encoder") and people and not self._force:
+            who = "1 person" if people == 1 else f"{people} people"
+            said = (
+                f"this bundle makes embeddings of another kind ({_space(offer['space'])}) than the one in use "
+                f"({_space(report.get('space'))}): {who} enrolled there would not be recognised until enrolled again "
+                "(--force does it all the same)"
+            )
+            return Foresight(before, after, refused=said)
+        return Foresight(before, after)
+
+    def apply(self, shell: Shell, report: Report) -> None:
+        """Copied beside, verified there, switched, reloaded: by ``earmark bundle install``."""
+        digest = str(self._offer["sha256"])
+        there = shell.put(self._path, digest)
+        words = ["bundle", "install", there, "--sha256", digest, "--json", *(["--force"] if self._force else [])]
+        _judge(shell.earmark(*words, seconds=_CHANGE_SECONDS), "the bundle")
+        shell.forget(there)
+
+    def amiss(self, before: Report, after: Report) -> str:
+        """Another fingerprint than the offer's."""
+        if after.get("fingerprint") != self._offer["fingerprint"]:
+            return f"it listens with {after.get('model')} from {after.get('bundle_path')}"
+        return ""
+
+    def undo(self, shell: Shell) -> None:
+        """The bundle before."""
+        done = shell.earmark("bundle", "back", str(self._offer["name"]), "--json", seconds=_CHANGE_SECONDS)
+        _judge(done, "the former bundle", undoing=True)
+
+
+class SoftwareAction:
+    """Another version of Earmark, from a kit or a wheel: by ``earmark deploy upgrade``, which keeps versions side by
+    side and goes back where the new one is not well.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._digest = sha256_of(path)
+        self._version = _version(path)
+        self.title = f"Earmark {self._version}"
+
+    def foresee(self, host: Host, report: Report) -> Foresight:
+        """By version."""
+        before = report.get("version") or "nothing"
+        return Foresight(before, self._version, already=report.get("version") == self._version)
+
+    def apply(self, shell: Shell, report: Report) -> None:
+        """Sent, verified, given to the installer there; where Earmark is not installed yet, a kit brings its own."""
+        there = shell.put(self._path, self._digest)
+        if report.installed:
+            done = shell.run([shell.host.earmark, "deploy", "upgrade", there, "--json"], seconds=_CHANGE_SECONDS)
+        else:
+            done = shell.run(["python3", there, "install", "--json"], seconds=_CHANGE_SECONDS)
+        _judge(done, f"Earmark {self._version}")
+        shell.forget(there)
+
+    def amiss(self, before: Report, after: Report) -> str:
+        """Another version than the one sent."""
+        return "" if after.get("version") == self._version else f"it runs Earmark {after.get('version')}"
+
+    def undo(self, shell: Shell) -> None:
+        """The version before."""
+        done = shell.run([shell.host.earmark, "deploy", "rollback", "--json"], seconds=_CHANGE_SECONDS)
+        _judge(done, "the former version", undoing=True)
+
+
+class SettingsAction:
+    """The settings file that the inventory describes; checked there by the host's own version before it is used."""
+
+    def __init__(self) -> None:
+        self.title = "settings"
+        self._reloading: set[str] = set()
+
+    def foresee(self, host: Host, report: Report) -> Foresight:
+        """Whether the inventory has any is known; whether they differ only the host knows."""
+        if not host.settings:
+            return Foresight("", "", already=True)
+        return Foresight("as there", "as in the inventory")
+
+    def apply(self, shell: Shell, report: Report) -> None:
+        """Written beside, checked by ``earmark doctor``, switched, and the daemon told to reload."""
+        config = shell.host.config or _SYSTEM_CONFIG
+        if settings_differ(shell) is False:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "earmark.yaml"
+            file.write_text(shell.host.settings, encoding="utf-8")
+            there = shell.put(file, sha256_of(file))
+        beside = f"{config}.new"
+        _shell(shell, f"install -m 644 {shlex.quote(there)} {shlex.quote(beside)}")
+        done = shell.run([shell.host.earmark, "doctor", "--only", "settings", "--json", "--config", beside])
+        if done.code != EXIT_OK:
+            shell.run(["rm", "-f", beside])
+            checks = done.json.get("checks")
+            said = checks[0].get("sentence") if isinstance(checks, list) and checks else done.last_words
+            raise ChangeFailed(f"its version of Earmark refuses the settings: {said}", as_before=True)
+        before = shlex.quote(f"{config}.before")
+        quoted = shlex.quote(config)
+        keep = f"if [ -e {quoted} ]; then cp -p {quoted} {before}; else rm -f {before}; fi"
+        _shell(shell, f"{keep} && mv -f {shlex.quote(beside)} {quoted}")
+        self._reloading.add(shell.host.name)
+        _hang_up(shell, report)
+        shell.forget(there)
+
+    def amiss(self, before: Report, after: Report) -> str:
+        """A reload that was refused, or has not come yet."""
+        refused = after.status.get("reload_refused")
+        if isinstance(refused, Mapping) and refused != before.status.get("reload_refused"):
+            return f"it refused to reload: {str(refused.get('why', '')).rstrip('.')}"
+        if before.name in self._reloading and before.get("started") == after.get("started"):
+            return "it has not reloaded"
+        return ""
+
+    def undo(self, shell: Shell) -> None:
+        """The file before."""
+        config = shell.host.config or _SYSTEM_CONFIG
+        _shell(shell, f"mv -f {shlex.quote(config + '.before')} {shlex.quote(config)}")
+        done = shell.earmark("status", "--json")
+        _hang_up(shell, Report(shell.host.name, True, True, "", done.json))
+
+
+def settings_differ(shell: Shell) -> bool | None:
+    """Whether the settings file there is another than the inventory's; None where the inventory has none."""
+    if not shell.host.settings:
+        return None
+    done = shell.run(["sha256sum", "--", shell.host.config or _SYSTEM_CONFIG])
+    wanted = hashlib.sha256(shell.host.settings.encode("utf-8")).hexdigest()
+    return done.code != 0 or done.out.split(" ", 1)[0] != wanted
+
+
+def _hang_up(shell: Shell, report: Report) -> None:
+    pid = report.get("pid")
+    if pid.isdigit():
+        shell.run(["kill", "-HUP", pid])
+
+
+def _shell(shell: Shell, script: str) -> None:
+    done = shell.run(["sh", "-c", script])
+    if done.code:
+        raise ChangeFailed(f"the settings cannot be written: {done.last_words}", as_before=True)
+
+
+def _judge(done: Done, what: str, *, undoing: bool = False) -> None:
+    """Raise ``ChangeFailed`` for a command there that did not do what it should."""
+    if done.code == EXIT_OK:
+        return
+    told = done.json.get("error")
+    said = str(told.get("message")) if isinstance(told, dict) else done.last_words
+    code = str(told.get("code")) if isinstance(told, dict) else ""
+    # 1 is a refusal or a way back that was gone; 2 is refused before anything is done; else the health check decides.
+    as_before = not undoing and (
+        done.code in {EXIT_NO, EXIT_USAGE} or code in {"bundle", "storage", "runtime", "install"}
+    )
+    raise ChangeFailed(f"{what}: {said.rstrip('.')}", as_before=as_before)
+
+
+def _offer(path: Path) -> dict[str, Any]:
+    """What the bundle is, by the very command that the host will use; a folder is refused, since one file is sent."""
+    if not path.is_file():
+        raise InventoryError(f"{path} is no .earmark file", "Name the file; `earmark convert` writes one.")
+    done = subprocess.run(
+        [sys.executable, "-m", "edge.cli", "bundle", "check", str(path), "--json"],
+        capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        told = json.loads(done.stdout.strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        told = {}
+    if done.returncode != EXIT_OK or "fingerprint" not in told:
+        error = told.get("error", {})
+        said = str(error.get("message") or done.stderr.strip() or f"exit code {done.returncode}")
+        raise RolloutError(f"the bundle will not do: {said.rstrip('.')}", str(error.get("remedy", "")))
+    return dict(told)
+
+
+def _space(name: Any) -> str:
+    return f"space {name}" if name else "a space of its own"
+
+
+def _version(path: Path) -> str:
+    """The version in a kit's or a wheel's name or card."""
+    if not path.is_file():
+        raise InventoryError(f"{path} is no file", "Name a kit (`earmark deploy kit`) or a wheel.")
+    if path.suffix == ".pyz":
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return str(json.loads(archive.read("kit.json"))["version"])
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            raise InventoryError(f"{path} is no kit of Earmark", "`earmark deploy kit` makes one.") from error
+    found = re.fullmatch(r"earmark-([0-9][A-Za-z0-9.!+_]*)-py3-none-any\.whl", path.name)
+    if not found:
+        raise InventoryError(
+            f"{path.name} is neither a kit (.pyz) nor a wheel of Earmark", "`earmark deploy kit` makes one."
+        )
+    return found[1]
+
+
+__all__ = [
+    "DEFAULT_EARMARK",
+    "Action",
+    "BundleAction",
+    "Foresight",
+    "SettingsAction",
+    "SoftwareAction",
+    "settings_differ",
+]
