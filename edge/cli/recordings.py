@@ -17,7 +17,7 @@ from edge.auth.hearing import Hearing
 from edge.auth.words import REMEDIES, SENTENCES
 from edge.errors import AudioFileError, AudioRejectedError, EarmarkError
 from edge.pipeline import Pipeline
-from edge.records import SAMPLE_RATE, AudioSource, Result
+from edge.records import SAMPLE_RATE, AudioBlock, AudioSource, Result
 from edge.settings import Settings
 
 __all__ = [
@@ -85,16 +85,18 @@ def listen(
     *,
     limit_seconds: float = math.inf,
     on_seconds: Callable[[float], None] = lambda seconds: None,
+    on_block: Callable[[AudioBlock], None] = lambda block: None,
 ) -> Iterator[Result]:
     """The results of a source, as they come, at most ``limit_seconds`` of audio; the source is closed at the end.
 
-    ``on_seconds`` is told how much audio each block brought. Raises what the source raises. The pipeline is ready for
-    another source afterwards.
+    ``on_seconds`` is told how much audio each block brought, ``on_block`` gets it. Raises what the source raises. The
+    pipeline is ready for another source afterwards.
     """
     hearing = hearing if hearing is not None else Hearing()
     try:
         for block in source.blocks():
             hearing.take(block)
+            on_block(block)
             on_seconds(len(block.samples) / SAMPLE_RATE)
             for result in pipeline.push(block):
                 hearing.utterances += 1

@@ -6,8 +6,9 @@ import argparse
 import json
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,14 +19,15 @@ from edge.cli.identify import label_words, tell_about_people
 from edge.cli.progress import Progress
 from edge.cli.recordings import Hearing, expand, listen, notes_of, open_recording, rejection
 from edge.cli.session import Session, open_session
-from edge.cli.truth import Truth
+from edge.cli.truth import Score, Truth
 from edge.clock import SystemClock
 from edge.daemon.announcer import Announcer
 from edge.errors import EXIT_OK, AudioFileError, EarmarkError, UsageError
 from edge.events import EventMaker, UtteranceEvent
 from edge.mqtt import Topics
 from edge.pipeline import Pipeline
-from edge.records import SAMPLE_RATE, Message
+from edge.records import SAMPLE_RATE, AudioBlock, Message
+from edge.report import Sheet, page
 
 DESCRIPTION = """
 The device on a laptop: recordings or a folder of them instead of a microphone, through the same pipeline and the same
@@ -35,7 +37,7 @@ exit codes: 0 at least one file was played, 2 none, 5 no model, disk full or (wi
 """
 EXAMPLES = """
 earmark simulate recordings/
-earmark simulate evening.wav --truth evening.json
+earmark simulate evening.wav --truth evening.json --report evening.html
 earmark simulate evening.wav --json --out events.jsonl
 earmark simulate evening.wav --realtime --mqtt        as if it were spoken now, to the broker of the settings
 """
@@ -51,6 +53,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--realtime", action="store_true", help="at the speed of speech instead of as fast as possible")
     parser.add_argument("--truth", type=Path, metavar="FILE", help="JSON with who really speaks when; adds a score")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the events into a file, too: JSON lines")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="write a page: who spoke when, over the waveform, and why (HTML)"
+    )
     options.add_place(parser)
     options.add_model(parser)
 
@@ -101,6 +106,8 @@ def run(args: argparse.Namespace) -> int:
         tell_about_people(console, session)
         tally = Tally()
         player = _Player(session, log, truth, tally, realtime=args.realtime)
+        pages = _Pages(args.report) if args.report else None
+        player.pages = pages
         if args.mqtt:
             from edge.cli.delivery import Delivery
 
@@ -114,7 +121,11 @@ def run(args: argparse.Namespace) -> int:
                 bar.advance(1, printable(text))
         if not tally.files:
             raise UsageError("None of the sources can be read", "Name audio files, or folders that hold some.")
-        _summarise(console, tally, truth)
+        score = truth.finish() if truth else None
+        if pages:
+            pages.write([tally.sentence(), *([score.sentence()] if score else [])], session.model)
+            console.note(f"The page is {args.report}.")
+        _summarise(console, tally, score)
     return EXIT_OK
 
 
@@ -169,6 +180,7 @@ class _Player:
         self._truth = truth
         self._tally = tally
         self._realtime = realtime
+        self.pages: _Pages | None = None
         self.alone = False
         """Whether there is one file only, so that its error is the error of the command."""
         self._pipeline: Pipeline = session.pipeline()
@@ -208,13 +220,15 @@ class _Player:
         if not self.alone:
             self._log.console.note(f"{printable(text)}:")
         hearing = Hearing()
+        sheet = Sheet(Path(text).name)
         cpu, wall = time.thread_time(), time.perf_counter()
         try:
-            for result in listen(self._pipeline, source, hearing):
+            on_block = sheet.block if self.pages else _ignored
+            for result in listen(self._pipeline, source, hearing, on_block=on_block):
                 event = self._announcer.result(result, 0.0)
-                if self._truth:
-                    self._truth.judge(Path(text).name, result, self._names)
+                verdict = self._truth.judge(Path(text).name, result, self._names) if self._truth else ""
                 if event is not None:
+                    sheet.add(result, event, verdict)
                     self._tally.outcomes[event.event_type] += 1
                     self._log.event(event)
         except AudioFileError as error:
@@ -227,14 +241,41 @@ class _Player:
             self._tally.wall_seconds += time.perf_counter() - wall
             self._tally.audio_seconds += hearing.seconds
         self._tally.files += 1
-        for note in notes_of(source):
-            self._log.console.note(printable(note))
+        notes = [printable(note) for note in notes_of(source)]
+        for note in notes:
+            self._log.console.note(note)
         if not hearing.utterances:
-            self._log.odd(rejection(hearing.why_nothing(self._settings), printable(text)), text)
+            nothing = rejection(hearing.why_nothing(self._settings), printable(text))
+            notes.append(nothing.sentence())
+            self._log.odd(nothing, text)
+        if self.pages:
+            self.pages.sheets.append(replace(sheet, notes=notes))
 
 
-def _summarise(console: Console, tally: Tally, truth: Truth | None) -> None:
-    score = truth.finish() if truth else None
+def _ignored(block: AudioBlock) -> None:
+    pass
+
+
+class _Pages:
+    """The page that ``--report`` asks for."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.parent.is_dir():
+            raise UsageError(f"There is no folder {path.parent} for the page", "Make it, or name another file.")
+        self.sheets: list[Sheet] = []
+        self._path = path
+
+    def write(self, summary: Sequence[str], model: str) -> None:
+        """The whole file or none."""
+        told = (
+            f"Made by Earmark with {model}, {time.strftime('%Y-%m-%d %H:%M %Z')}. It names people: keep it as private."
+        )
+        temporary = self._path.with_name(f".{self._path.name}.new")
+        temporary.write_text(page("Who spoke when", self.sheets, summary, told=told), encoding="utf-8")
+        temporary.replace(self._path)
+
+
+def _summarise(console: Console, tally: Tally, score: Score | None) -> None:
     if console.json:
         console.emit({"summary": tally.to_json() | ({"truth": asdict(score)} if score else {})})
         return

@@ -11,12 +11,15 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from edge.errors import UsageError
 from edge.records import SAMPLE_RATE, Result
 
 NOBODY: Final = frozenset({"noise", "silence"})
+
+Verdict = Literal["", "right", "wrong", "missed", "false_name", "refused", "noise", "noise_named"]
+"""What one utterance counted as, "" for one that did not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +90,8 @@ class Truth:
             raise UsageError(f"The truth file {path} holds neither segments nor clips", "See docs/cli.md.")
         return cls(segments, clips)
 
-    def judge(self, file_name: str, result: Result, enrolled: Collection[str]) -> None:
-        """Count one utterance of the file ``file_name``; those of files that the truth does not name are left out."""
+    def judge(self, file_name: str, result: Result, enrolled: Collection[str]) -> Verdict:
+        """Count one utterance of the file ``file_name``; "" for those of files that the truth does not name."""
         start, end = result.utterance.start / SAMPLE_RATE, result.utterance.end / SAMPLE_RATE
         who = self.clips.get(file_name)
         if who is None and self.segments:
@@ -97,19 +100,21 @@ class Truth:
             who = self.segments[longest].who if overlaps[longest] > 0 else "silence"
             self._heard |= {i for i, seconds in enumerate(overlaps) if seconds > 0}
         if who is None:
-            return
+            return ""
         decision, score = result.decision, self.score
         name = decision.best.name if decision.outcome == "identified" and decision.best else None
         if who in NOBODY:
             score.noise += decision.reason != "not_speech"
             score.noise_named += name is not None
-        elif who in enrolled:
+            return "noise_named" if name is not None else "noise" if decision.reason != "not_speech" else ""
+        if who in enrolled:
             score.right += name == who
             score.wrong += name not in {None, who}
             score.missed += name is None
-        else:
-            score.false_names += name is not None
-            score.refused += name is None
+            return "missed" if name is None else "right" if name == who else "wrong"
+        score.false_names += name is not None
+        score.refused += name is None
+        return "refused" if name is None else "false_name"
 
     def finish(self) -> Score:
         """The counts, with the stretches of speech that nobody heard."""

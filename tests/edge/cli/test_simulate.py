@@ -134,6 +134,22 @@ def test_events_go_into_a_file_too(earmark, state, tmp_path) -> None:
     assert [json.loads(line) for line in out.read_text().splitlines()] == events(done)
 
 
+def test_the_page_shows_files_people_truth_and_what_could_not_be_heard(earmark, state, evening, odd, tmp_path) -> None:
+    recording, truth = evening
+    page = tmp_path / "page.html"
+    done = earmark("simulate", recording, odd, "--truth", truth, "--report", page)
+    assert done.code == 0, done.err
+    text = page.read_text(encoding="utf-8")
+    assert "evening.wav" in text and ">Ada<" in text and "stranger, rightly not named" in text
+    assert "silence.wav" in text and "No utterance was found." in text
+    assert [path.name for path in tmp_path.iterdir() if "page" in path.name] == ["page.html"]
+
+
+def test_a_page_where_there_is_no_folder_is_usage_before_anything_is_played(earmark, state, evening, tmp_path) -> None:
+    done = earmark("simulate", evening[0], "--report", tmp_path / "nowhere" / "page.html")
+    assert done.code == 2 and "no folder" in done.err and not done.out
+
+
 def test_names_stay_private_where_the_settings_say_so(earmark, state, monkeypatch) -> None:
     monkeypatch.setenv("EARMARK_PRIVACY__MQTT_NAMES", "none")
     done = earmark("simulate", ASSETS / "clip-1-ada.ogg", "--json")
