@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge.cli import main
 from edge.demo.stage import open_play
+from edge.people import PeopleStore
 
 
 def enrol(folder: Path, bundle: str) -> None:
@@ -21,3 +22,9 @@ def enrol(folder: Path, bundle: str) -> None:
             clips = map(str, actor.clips)
             place = ["--state", str(folder), "--bundle", bundle, "--quiet"]
             assert main(["enroll", actor.name, *clips, *place]) == 0
+
+
+def names(folder: Path) -> dict[str, str]:
+    """Id -> name."""
+    with PeopleStore(folder) as store:
+        return {one.id: one.name for one in store.people()}
