@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check bench clean system python lint
+.PHONY: help demo test check bench chaos soak clean system python lint
 
 # The first Python that is new enough; override with PYTHON=/path/to/python3.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
@@ -35,6 +35,12 @@ check: $(TEST)/.installed lint ## lint, types and the tests that need no broker,
 
 bench: $(DEMO)/.installed ## measure speed, memory and latency on this machine
 	$(DEMO)/bin/earmark bench $(ARGS)
+
+chaos: $(TEST)/.installed ## kill broker and daemon 50 times each, fill the disk, lose nothing; ARGS="--events 500 --kills 5"
+	OMP_NUM_THREADS=1 $(TEST)/bin/python -m tests.reliability.chaos $(ARGS)
+
+soak: $(TEST)/.installed ## a day of sound through the daemon, faster than real time; ARGS="--hours 168" for a week
+	OMP_NUM_THREADS=1 $(TEST)/bin/python -m tests.reliability.soak $(ARGS)
 
 clean: ## remove the virtual environments, caches and build products
 	rm -rf $(DEMO) $(TEST) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
