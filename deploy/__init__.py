@@ -1,6 +1,7 @@
-"""What puts Earmark on a Pi and keeps it there: the systemd unit, the sample settings, the microphone's name, the
-broker's access list.
+"""What puts Earmark on a Pi and keeps it there: the installer, the systemd unit, the sample settings, the microphone's
+name, the broker's access list.
 
-Takes the edge's settings, gives texts on standard output. Must hold: nothing is installed or changed by these commands,
-so that a person sees what root will be given; nothing of the edge is imported but its settings and errors.
+``install`` changes the machine; everything else takes the edge's settings and gives texts on standard output, so that a
+person sees what root will be given. Must hold: nothing of the edge is imported but its settings and errors, and by
+``install``, which runs before anything is installed, not even these.
 """

@@ -1,6 +1,7 @@
-"""``earmark deploy``: print what a Pi needs around the daemon.
+"""``earmark deploy``: print what a Pi needs around the daemon, and install, upgrade or remove it.
 
-Takes: arguments. Gives: a text on standard output and an exit code. Must hold: nothing is written anywhere else.
+Takes: arguments. Gives: a text on standard output and an exit code. Must hold: only the words of ``deploy.install``
+change anything; the others print.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from deploy.install import arguments as installer
 from deploy.pam import files as pam
 from deploy.snippets import acl, asound, udev_rule
 from deploy.units import template, unit
@@ -30,6 +32,9 @@ EXAMPLES: Final = """examples:
   earmark deploy pam-helper | sudo install -D -m 755 /dev/stdin /usr/local/lib/earmark/earmark-pam
   earmark deploy pam-people | sudo install -m 644 /dev/stdin /etc/earmark/pam-people
   earmark deploy pam-service
+  sudo earmark deploy upgrade earmark-0.2.0-arm64.pyz
+  sudo earmark deploy rollback
+  sudo earmark deploy uninstall
 """
 
 
@@ -39,6 +44,9 @@ def deploy(argv: Sequence[str] | None = None) -> int:
     Raises ``EarmarkError``, which the command line turns into a sentence and an exit code.
     """
     options = parser().parse_args(argv)
+    if hasattr(options, "act"):
+        code: int = options.act(options)
+        return code
     sys.stdout.write(options.make(options))
     return EXIT_OK
 
@@ -57,7 +65,8 @@ def make_sample(_: argparse.Namespace) -> str:
 
 def make_udev(options: argparse.Namespace) -> str:
     """``earmark deploy udev``."""
-    return udev_rule(vendor=options.vendor, product=options.product, serial=options.serial, name=options.name)
+    which = {"vendor": options.vendor, "product": options.product, "serial": options.serial, "port": options.port}
+    return udev_rule(**which, name=options.name)
 
 
 def make_asound(options: argparse.Namespace) -> str:
@@ -95,11 +104,12 @@ def parser() -> argparse.ArgumentParser:
     """The arguments after ``earmark deploy``."""
     top = argparse.ArgumentParser(
         prog="earmark deploy",
-        description="Print what a Pi needs around the daemon. Nothing is installed: the text goes to standard output.",
+        description="Install, upgrade or remove Earmark on this machine, or print what a Pi needs around the daemon.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     words = top.add_subparsers(dest="what", required=True, metavar="WHAT")
+    installer.add_words(words)
 
     word = words.add_parser("unit", help="the hardened systemd service")
     word.add_argument("--prefix", default="/opt/earmark", help="virtual environment with bin/earmark (%(default)s)")
@@ -114,6 +124,7 @@ def parser() -> argparse.ArgumentParser:
     word.add_argument("--vendor", required=True, help="four hex digits, from lsusb")
     word.add_argument("--product", required=True, help="four hex digits, from lsusb")
     word.add_argument("--serial", default="", help="tells two microphones of the same kind apart")
+    word.add_argument("--port", default="", help="so does the port, such as 1-1.3 (earmark deploy microphones)")
     add_name(word)
     word.set_defaults(make=make_udev)
 

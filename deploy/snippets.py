@@ -12,11 +12,11 @@ from edge.errors import UsageError
 from edge.settings import Settings
 
 
-def udev_rule(*, vendor: str, product: str, serial: str = "", name: str = "earmark") -> str:
+def udev_rule(*, vendor: str, product: str, serial: str = "", port: str = "", name: str = "earmark") -> str:
     """A udev rule that gives a USB microphone the same ALSA card id at every start.
 
-    ``vendor``/``product``: the four hex digits that ``lsusb`` shows. ``serial``: tells two of the same kind apart.
-    Raises ``UsageError`` for anything else.
+    ``vendor``/``product``: the four hex digits that ``lsusb`` shows. ``serial`` or ``port``: tells two of the same kind
+    apart; ``port`` is the kernel's name of the place, such as ``1-1.3``. Raises ``UsageError`` for anything else.
     """
     for option, value in (("--vendor", vendor), ("--product", product)):
         if not re.fullmatch(r"[0-9a-fA-F]{4}", value):
@@ -25,12 +25,18 @@ def udev_rule(*, vendor: str, product: str, serial: str = "", name: str = "earma
         raise UsageError(
             f"--serial {serial!r} is no serial number", "`lsusb -v` shows it as iSerial; leave it out if empty."
         )
+    if port and not re.fullmatch(r"[0-9]{1,3}-[0-9]{1,3}(\.[0-9]{1,3}){0,6}", port):
+        raise UsageError(f"--port {port!r} is no USB port", "`earmark deploy microphones` shows it, such as 1-1.3.")
     check_card(name)
+    # All ATTRS and KERNELS of a rule must hold for one and the same parent: the USB device.
     which = f'ATTRS{{idVendor}}=="{vendor.lower()}", ATTRS{{idProduct}}=="{product.lower()}"'
     if serial:
         which += f', ATTRS{{serial}}=="{serial}"'
+    if port:
+        which = f'KERNELS=="{port}", {which}'
+    where = f"in the port {port}" if port else "whichever port it is in"
     return (
-        "# The microphone keeps its name whichever port it is in. Made by `earmark deploy udev`.\n"
+        f"# The microphone keeps its name, {where}. Made by `earmark deploy udev`.\n"
         "#   earmark deploy udev ... | sudo tee /etc/udev/rules.d/85-earmark-microphone.rules\n"
         "#   sudo udevadm control --reload, then plug the microphone in again\n"
         f'SUBSYSTEM=="sound", KERNEL=="card*", ACTION=="add", {which}, ATTR{{id}}="{name}"\n'

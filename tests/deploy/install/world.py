@@ -1,0 +1,164 @@
+"""Small versions of Earmark, and a systemctl that keeps its state in a folder.
+
+A version is a real wheel; what it holds answers as Earmark does, by a word in its code. A kit carries a pip of its own,
+and the one in these kits only unpacks: `test_kit` and `test_arm64` install with the real one.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import platform
+import sys
+import zipfile
+from pathlib import Path
+
+from deploy.install.flows import Flows
+from deploy.install.layout import Layout
+from deploy.install.service import Services
+from deploy.install.sources import sha256
+
+CODE = """
+import json, pathlib, sys
+
+def main():
+    words = sys.argv[1:]
+    if words[:2] == ["deploy", "unit"]:
+        print("[Service]\\nExecStart=" + words[words.index("--prefix") + 1] + "/bin/earmark run  # {version}")
+    elif words[:2] == ["deploy", "sample-config"]:
+        print("# settings of {version}")
+    elif words[0] == "doctor":
+        names = [word for before, word in zip(words, words[1:]) if before == "--only"]
+        state = pathlib.Path(words[words.index("--state") + 1])
+        checks = [dict(name=n, status="ok", sentence="Fine.", remedy="") for n in names]
+        if {sick}:
+            checks[3] |= dict(status="fail", sentence="The network is broken.", remedy="Mend it.")
+        print(json.dumps(dict(checks=checks)))
+    else:
+        print("earmark {version}")
+"""
+
+SYSTEMCTL = """#!/bin/sh
+# Keeps what systemd would: state, enabled, starts. A version named in `hopeless` never becomes ready, one named in
+# `fragile` falls over a moment later. A started version brings the people into its own form.
+cd "${0%/*}" || exit 9
+echo "$*" >> log
+case "$1" in
+    stop) echo inactive > state ;;
+    disable) echo inactive > state; rm -f enabled ;;
+    enable) : > enabled ;;
+    is-enabled) [ -f enabled ] ;;
+    restart)
+        running=$(readlink ../root/opt/earmark/current)
+        echo "people as $running writes them" > ../root/var/lib/earmark/people.sqlite
+        if grep -qx "$running" hopeless 2>/dev/null; then echo failed > state; exit 1; fi
+        echo active > state
+        echo 0 > restarts
+        if grep -qx "$running" fragile 2>/dev/null; then echo falling > restarts; fi ;;
+    show)
+        case "$*" in
+            *ActiveState*) read -r said < state; echo "$said" ;;
+            *NRestarts*)
+                read -r said < restarts
+                echo "$said"
+                if [ "$said" = falling ]; then echo fallen > restarts; fi ;;
+        esac ;;
+esac
+"""
+
+
+def wheel(folder: Path, version: str, *, sick: bool = False) -> Path:
+    """A wheel of Earmark ``version``; ``sick``: its doctor finds that the network is broken."""
+    info = f"earmark-{version}.dist-info"
+    files = {
+        "small_earmark.py": CODE.replace("{version}", version).replace("{sick}", str(sick)),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: earmark\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": "[console_scripts]\nearmark = small_earmark:main\n",
+    }
+    rows = [f"{name},sha256={hashed(text)},{len(text)}" for name, text in files.items()]
+    files[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,"]) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"earmark-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+PIP = """
+import sys, sysconfig, zipfile
+from pathlib import Path
+
+wheel = Path(sys.argv[-1])
+zipfile.ZipFile(wheel).extractall(sysconfig.get_path("purelib"))
+script = Path(sysconfig.get_path("scripts")) / "earmark"
+script.write_text(f"#!{sys.executable}\\nimport sys\\nfrom small_earmark import main\\nsys.exit(main())\\n")
+script.chmod(0o755)
+"""
+
+
+def kit(folder: Path, version: str, *, sick: bool = False) -> Path:
+    """A kit for this machine, as a folder, with a pip that only unpacks."""
+    wheels = folder / f"kit-{version}" / "wheels"
+    small = wheel(wheels, version, sick=sick)
+    with zipfile.ZipFile(wheels / "pip-0-py3-none-any.whl", "w") as archive:
+        archive.writestr("pip/__main__.py", PIP)
+    here = [f"{sys.version_info[0]}.{sys.version_info[1]}", platform.machine()]
+    files = {f"wheels/{path.name}": sha256(path) for path in (small, wheels / "pip-0-py3-none-any.whl")}
+    card = {"schema": 1, "version": version, "targets": [here], "files": files}
+    (wheels.parent / "kit.json").write_text(json.dumps(card))
+    return wheels.parent
+
+
+def hashed(text: str) -> str:
+    """As a wheel's RECORD has it."""
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+class World:
+    """A root folder, a systemctl, and flows for both."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.layout = Layout(folder / "root")
+        self.systemd = folder / "systemd"
+        self.systemd.mkdir()
+        program = self.systemd / "systemctl"
+        program.write_text(SYSTEMCTL)
+        program.chmod(0o755)
+        (self.systemd / "state").write_text("inactive\n")
+        self.said: list[str] = []
+        services = Services(self.layout, running=True, program=program, watch_seconds=2, sleep=lambda _: None)
+        self.flows = Flows(self.layout, services, self.said.append)
+
+    @property
+    def running(self) -> str:
+        """The version that ``current`` names."""
+        link = self.layout.prefix / "current"
+        return str(link.readlink()) if link.is_symlink() else ""
+
+    @property
+    def active(self) -> bool:
+        return (self.systemd / "state").read_text() == "active\n"
+
+    @property
+    def people(self) -> str:
+        return (self.layout.state / "people.sqlite").read_text()
+
+    @property
+    def unit(self) -> str:
+        return self.layout.unit.read_text()
+
+    def doom(self, how: str, version: str) -> None:
+        """Let ``version`` be ``hopeless`` or ``fragile`` when it is started."""
+        with (self.systemd / how).open("a") as file:
+            file.write(f"{version}\n")
+
+    def folders(self) -> set[str]:
+        return {path.name for path in self.layout.prefix.iterdir() if path.is_dir() and not path.is_symlink()}
+
+    def files(self) -> set[str]:
+        """Every file and link below the root, by its path there."""
+        root = self.layout.root
+        return {f"/{Path(at, name).relative_to(root)}" for at, _, names in os.walk(root) for name in names}
