@@ -7,12 +7,12 @@ is told from one that refuses; whatever cannot be opened leaves nothing open.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
 from edge.audio.buffer import Buffer
 from edge.audio.devices import Device, find_device, read_devices
+from edge.audio.held import held_microphones
 from edge.audio.pcm import PcmFormat
 from edge.audio.portaudio import (
     DEVICE_UNAVAILABLE,
@@ -62,24 +62,24 @@ def open_capture(
     rate: int | None,
     block_ms: int,
     known: str | None = None,
-    doubtful: Collection[int] = (),
+    likely_rate: int | None = None,
 ) -> Capture:
     """Find the device that ``wanted`` means (``known``: see ``find_device``) and let it run; chunks of ``block_ms``.
 
-    ``rate``: hertz, or None for 16 kHz where the device can, else its own. ``doubtful``: rates to be tried last. Raises
-    ``MicrophoneError``.
+    ``rate``: hertz, or None for ``likely_rate`` where there is one, 16 kHz where the device can, or else its own.
+    Raises ``MicrophoneError``.
     """
-    return call(lambda: _open(wanted, rate, block_ms, known, doubtful), discard=Capture._close)
+    return call(lambda: _open(wanted, rate, block_ms, known, likely_rate), discard=Capture._close)
 
 
 def _open(
-    wanted: str | int | None, rate: int | None, block_ms: int, known: str | None, doubtful: Collection[int]
+    wanted: str | int | None, rate: int | None, block_ms: int, known: str | None, likely_rate: int | None
 ) -> Capture:
     portaudio = open_portaudio()
     try:
-        device = find_device(read_devices(portaudio), wanted, known)
+        device = _find(portaudio, wanted, known)
         failure: Exception | None = None
-        for pcm in sorted(_ways(device, rate), key=lambda pcm: pcm.rate in doubtful):
+        for pcm in _ways(device, rate, likely_rate):
             buffer = Buffer(pcm.rate, block_ms)
             try:
                 stream = portaudio.open(
@@ -103,9 +103,20 @@ def _open(
         raise
 
 
-def _ways(device: Device, rate: int | None) -> list[PcmFormat]:
+def _find(portaudio: Any, wanted: str | int | None, known: str | None) -> Device:
+    try:
+        return find_device(read_devices(portaudio), wanted, known)
+    except MicrophoneError as error:
+        if error.fault == "missing":
+            for held in held_microphones():
+                if held.fits(wanted, known):
+                    raise _busy(held.name, held.holder) from None
+        raise
+
+
+def _ways(device: Device, rate: int | None, likely_rate: int | None) -> list[PcmFormat]:
     """Formats to try, the best first."""
-    rates = [rate] if rate else [SAMPLE_RATE, device.default_rate, 48_000, 44_100]
+    rates = [rate] if rate else [likely_rate or SAMPLE_RATE, SAMPLE_RATE, device.default_rate, 48_000, 44_100]
     usable = dict.fromkeys(rate for rate in rates if LOWEST_RATE <= rate <= HIGHEST_RATE)
     several = device.channels if device.channels <= _MOST_CHANNELS else 2
     return [PcmFormat(rate, channels, "s16le") for rate in usable for channels in sorted({1, several})]
@@ -113,8 +124,13 @@ def _ways(device: Device, rate: int | None) -> list[PcmFormat]:
 
 def _refusal(device: Device, rate: int | None, failure: Exception | None) -> MicrophoneError:
     if getattr(failure, "errno", None) == DEVICE_UNAVAILABLE:
-        remedy = "End the other program; `fuser -v /dev/snd/*` shows which one it is."
-        return MicrophoneError(f'the microphone "{device.stable_name}" is in use by another program', remedy, "busy")
+        return _busy(device.stable_name)
     at = f" at {rate} Hz" if rate else ""
     reason = words(failure) if failure else "no format that both sides know"
     return MicrophoneError(f'the microphone "{device.stable_name}" cannot be opened{at} ({reason})', fault="refused")
+
+
+def _busy(name: str, holder: int = 0) -> MicrophoneError:
+    by = f"another program (process {holder})" if holder else "another program"
+    remedy = "End the other program; `fuser -v /dev/snd/*` shows which one it is."
+    return MicrophoneError(f'the microphone "{name}" is in use by {by}', remedy, "busy")

@@ -63,7 +63,7 @@ class MicrophoneSource:
         self._watchdog_seconds = watchdog_seconds
         self._silent_seconds = silent_seconds
         self._patience_seconds = silent_seconds  # with silence, until the next opening
-        self._doubtful: set[int] = set()  # rates that were not kept
+        self._likely_rate: int | None = None  # where the device did not keep the one that was agreed
         self._closed = threading.Event()
         self._lock = threading.Lock()  # whoever takes the capture out closes it, and nobody else
         self._capture: Capture | None = None
@@ -97,11 +97,12 @@ class MicrophoneSource:
         if self._closed.is_set():
             return
         known = self._found or None
-        capture = open_capture(self._wanted, self._rate, self._block_ms, known, frozenset(self._doubtful))
+        capture = open_capture(self._wanted, self._rate, self._block_ms, known, self._likely_rate)
         with self._lock:
             self._capture = capture
         self._found = capture.device.stable_name
         if known not in (None, self._found):
+            self._likely_rate = None
             _log.info("the microphone is %s now, no longer %s", self._found, known)
         try:
             yield from self._deliver(capture)
@@ -167,10 +168,9 @@ class MicrophoneSource:
             self.complaint = MicrophoneError(cause, "Switch it on, or unmute it (alsamixer, F4).", "silent")
             raise self.complaint
         if pace.verdict == "right":
-            self._doubtful.discard(rate)
             self._content("wrong_rate")
         elif pace.verdict == "wrong":
-            self._doubtful.add(rate)
+            self._likely_rate = pace.nearest
             heard = f"{pace.measured / 1000:.0f} kHz come"  # coarse: the same words each time
             cause = f'the microphone "{self._found}" does not keep the rate of {rate / 1000:g} kHz: about {heard}'
             remedy = "Unplug it and plug it in again, or set another rate in the sound server."

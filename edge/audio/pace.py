@@ -16,6 +16,8 @@ _WINDOWS: Final = 6
 _TOLERANCE: Final = 0.04
 """Half of what lies between 44.1 and 48 kHz; crystals are a thousand times better."""
 
+_USUAL: Final = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 192_000)
+
 Verdict = Literal["unknown", "right", "wrong"]
 
 
@@ -32,6 +34,11 @@ class Pace:
     def measured(self) -> int:
         """Frames per second as measured where the verdict is ``wrong``, else as agreed."""
         return round(sum(self._windows) / len(self._windows)) if self.verdict == "wrong" else self._rate
+
+    @property
+    def nearest(self) -> int:
+        """The usual rate that is nearest to ``measured``."""
+        return min(_USUAL, key=lambda usual: abs(usual - self.measured))
 
     def heard(self, frames: int, at: float) -> None:
         """``frames`` have come since the start; the last of them at ``at`` seconds, monotonic."""

@@ -23,6 +23,7 @@ def test_another_rate_than_agreed_is_found_and_measured(true_rate: int, agreed: 
     pace = paced(true_rate, agreed, 32)
     assert pace.verdict == "wrong"
     assert pace.measured == pytest.approx(true_rate, rel=0.01)
+    assert pace.nearest == true_rate
 
 
 def test_a_crystal_that_is_a_little_off_is_right() -> None:
