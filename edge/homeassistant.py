@@ -111,6 +111,16 @@ def announced(topics: Topics, states: Iterable[tuple[int, Message]]) -> Document
     return document if isinstance(document, dict) and isinstance(document.get("cmps"), dict) else None
 
 
+def without_person(document: Document, person_id: str, name: str) -> Document:
+    """``document`` as it would be if the person were not enrolled; ``name``: as it was shown."""
+    cmps = {key: one for key, one in document["cmps"].items() if key != f"{PERSON_PREFIX}{person_id}"}
+    speaker = cmps.get("last_speaker")
+    if speaker and isinstance(speaker.get("options"), list) and name not in {SOMEBODY, UNKNOWN, NOBODY}:
+        left = [option for option in speaker["options"] if option != name]
+        cmps["last_speaker"] = speaker | {"options": left}
+    return document | {"cmps": cmps}
+
+
 def removal_messages(topics: Topics, states: Iterable[str] = ()) -> list[Message]:
     """What removes the device: an empty document, then the retained ``states`` (topics) cleared."""
     return [_clear(topics.discovery), *(_clear(topic) for topic in states if topic != topics.discovery)]

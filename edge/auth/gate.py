@@ -122,6 +122,18 @@ class Counter:
             session.journal.add("unlocked", {**_who(identity), "uid": os.geteuid(), "failures": forgotten})
         return forgotten
 
+    def forget(self, identity: str) -> int:
+        """A person was removed: forget what was counted of them, and overwrite it; gives how many attempts that were.
+
+        The audit log keeps its lines, which name nobody (only the id); it would not hold together without them.
+        """
+        with self._record.writing() as session:
+            session.db.execute("PRAGMA secure_delete = ON")
+            gone = lockout.forget(session.db, identity)
+            session.journal.add("removed", {**_who(identity), "uid": os.geteuid(), "attempts": gone})
+        self._record.scrub()
+        return gone
+
     def _show(self, given: str) -> None:
         """Check the PIN, counted like any attempt: as failed before it is looked at."""
         taken = self.begin(lockout.PIN, {"uid": os.geteuid()}, called=THE_PIN)

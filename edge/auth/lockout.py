@@ -146,6 +146,14 @@ def unlock(db: sqlite3.Connection, identity: str, now: Moment) -> int:
     return count
 
 
+def forget(db: sqlite3.Connection, identity: str) -> int:
+    """A person is enrolled no more: nothing that was counted of them stays; gives how many attempts that were."""
+    gone = db.execute("DELETE FROM attempts WHERE identity = ?", (identity,)).rowcount
+    db.execute("DELETE FROM refusals WHERE identity = ?", (identity,))
+    db.execute("DELETE FROM factors WHERE identity = ?", (identity,))
+    return gone
+
+
 def abandon(db: sqlite3.Connection, now: Moment) -> list[tuple[int, str]]:
     """Mark attempts that nobody will judge any more as failed; gives their numbers and identities."""
     rows = db.execute("SELECT number, identity, boot, seconds FROM attempts WHERE state = 'open'").fetchall()

@@ -20,7 +20,7 @@ from edge.auth import files
 from edge.auth.clock import AttemptClock
 from edge.auth.journal import Journal, carried_on
 from edge.errors import AttemptsError, EarmarkError, StorageError
-from edge.sqlite_files import make_private, marks, transaction
+from edge.sqlite_files import check_content, make_private, marks, transaction
 
 _APPLICATION_ID: Final = 0x45614174
 """``EaAt``: tells our files from those of other programs."""
@@ -118,6 +118,14 @@ class Record:
         with self._thread, files.locked(self.folder), _in_words(self.path):
             journal = Journal(self.folder, self._db, self._clock)
             yield Session(self._db, journal, journal.mend())
+
+    def scrub(self) -> None:
+        """Overwrite what was deleted, in the file and in its log."""
+        with self._thread, files.locked(self.folder), _in_words(self.path):
+            self._db.execute("PRAGMA secure_delete = ON")
+            self._db.execute("PRAGMA temp_store = MEMORY")
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _open(self) -> sqlite3.Connection:
         there = bool(files.logs(self.folder))
@@ -242,9 +250,7 @@ def _check(db: sqlite3.Connection, path: Path) -> bool:
             f"The record of attempts {path} has schema {version}, and this version of Earmark knows {_VERSION}",
             "Update Earmark, or restore the backup that fits.",
         )
-    faults = [row[0] for row in db.execute("PRAGMA quick_check(1)")]
-    if faults != ["ok"]:
-        raise damaged(path, str(faults[0])[:120] if faults else "it cannot be checked")
+    check_content(db, _SCHEMA)
     if db.execute("SELECT count(*) FROM head").fetchone()[0] != 1:
         raise damaged(path, "it lacks the head of the audit log")
     return False

@@ -1,57 +1,83 @@
-"""``earmark people``: list, show, rename and remove the people enrolled."""
+"""``earmark people``: list, show, rename and remove the people enrolled, and keep their voiceprints theirs."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
-from edge.cli import options
+from edge.cli import options, people_files
 from edge.cli.console import Console, count, printable, table
 from edge.cli.opening import open_people, open_settings
+from edge.cli.passphrase import add_passphrase
 from edge.enrolment import ADVISED_SESSIONS, sessions_of
 from edge.errors import EXIT_NO, EXIT_OK, PeopleError, UnknownPersonError, UsageError
 from edge.people import PeopleStore, check_name
 from edge.records import Person
 from edge.scoring import voiceprint_of
-from edge.spoof import Repeats
+from edge.settings import Settings
 
 DESCRIPTION = """
-The people enrolled on this device. Voiceprints are personal data: they lie in the state folder only, and `remove`
-deletes them for good.
+The people enrolled on this device. Voiceprints are personal data: they lie encrypted in the state folder only, and
+`remove` deletes them for good, with everything else that is kept of the person. `revoke` encrypts and turns all of them
+anew under a fresh key: whatever was copied before is of no use here any more, and nobody has to enrol again. `protect`
+encrypts a database of an earlier version at once; the next change does so too. `export` writes everybody (or those
+named) to a new file that only its passphrase opens, `import` enrols them elsewhere (docs/privacy.md).
+
+exit codes: 0 done, 1 not removed, or a wrong passphrase, 2 usage, 5 the files cannot be used
 """
 EXAMPLES = """
 earmark people                       list them
 earmark people show Ada              her clips, and how alike they are
 earmark people rename Ada "Ada L."
 earmark people remove Ben --yes      without asking
+earmark people revoke                after the device or a copy of its files was in other hands
+earmark people export home.people    asks for a passphrase; --passphrase-file FILE for scripts
+earmark people import home.people --skip-existing
 """
+_NAMES = {"list": 0, "show": 1, "rename": 2, "remove": 1, "revoke": 0, "protect": 0, "import": 1}
+"""How many arguments each action takes; ``export`` takes a file and any number of names."""
+_WORDS = {0: "no name", 1: "one name", 2: "the old and the new name"}
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("action", choices=("list", "show", "rename", "remove"), nargs="?", default="list")
-    parser.add_argument("names", metavar="NAME", nargs="*", help="name or id; `rename` takes the old and the new one")
+    parser.add_argument("action", choices=(*_NAMES, "export"), nargs="?", default="list")
+    parser.add_argument(
+        "names", metavar="NAME", nargs="*",
+        help="name or id; `rename` takes the old and the new one, `import` a file, `export` a file and perhaps names",
+    )  # fmt: skip
     parser.add_argument("--yes", action="store_true", help="remove without asking")
+    parser.add_argument("--skip-existing", action="store_true", help="import: leave out whose name is enrolled already")
+    add_passphrase(parser)
     options.add_place(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do the action."""
-    wanted = {"list": 0, "show": 1, "rename": 2, "remove": 1}[args.action]
-    if len(args.names) != wanted:
-        words = {0: "no name", 1: "one name", 2: "the old and the new name"}[wanted]
+    if args.action == "export":
+        if not args.names:
+            raise UsageError("`people export` takes a file", "`earmark people --help` shows examples.")
+    elif len(args.names) != _NAMES[args.action]:
+        words = "one file" if args.action == "import" else _WORDS[_NAMES[args.action]]
         raise UsageError(f"`people {args.action}` takes {words}", "`earmark people --help` shows examples.")
-    with open_people(args, open_settings(args)) as store:
-        if args.action == "list":
-            return _list(args.console, store.people())
-        if args.action == "show":
-            return _show(args.console, store, args.names[0])
-        if args.action == "rename":
-            return _rename(args.console, store, *args.names)
-        return _remove(args.console, store, args.names[0], args.yes)
+    settings = open_settings(args)
+    console: Console = args.console
+    with open_people(args, settings) as store:
+        actions: dict[str, Callable[[], int]] = {
+            "list": lambda: _list(console, store.people()),
+            "show": lambda: _show(console, store, args.names[0]),
+            "rename": lambda: _rename(console, store, *args.names),
+            "remove": lambda: _remove(console, settings, store, args.names[0], args.yes),
+            "revoke": lambda: _revoke(console, store),
+            "protect": lambda: _protect(console, store),
+            "export": lambda: people_files.export(args, store, args.names[0], args.names[1:]),
+            "import": lambda: people_files.bring_in(args, store, args.names[0]),
+        }
+        return actions[args.action]()
 
 
 def _summary(person: Person) -> dict[str, Any]:
@@ -155,18 +181,50 @@ def _rename(console: Console, store: PeopleStore, old: str, new: str) -> int:
     return EXIT_OK
 
 
-def _remove(console: Console, store: PeopleStore, who: str, yes: bool) -> int:
+def _remove(console: Console, settings: Settings, store: PeopleStore, who: str, yes: bool) -> int:
+    from edge.cli.forgetting import forget
+
     person = store.find(who)
     if not yes and not _confirmed(console, person):
         console.note("Nothing was removed.")
         return EXIT_NO
     store.remove(person.id)
-    with Repeats(store.path.parent) as repeats:
-        repeats.forget(person.id)
+    gone = forget(settings, store.path.parent, person)
     if console.json:
-        console.emit({"id": person.id, "name": person.name, "removed": True})
+        console.emit({"id": person.id, "name": person.name, "removed": True, **asdict(gone)})
     else:
-        console.say(f"{printable(person.name)} and {len(person.exemplars)} clips are removed.")
+        console.say(f"{printable(person.name)} and {count(len(person.exemplars), 'clip')} are removed.")
+        if gone.broker == "cleared":
+            console.note("The broker and Home Assistant have forgotten that name, too.")
+        elif gone.broker == "waiting":
+            console.note("The broker will be told as soon as it can be reached by `earmark run`.")
+    for problem in gone.problems:
+        console.warn(problem)
+    return EXIT_OK
+
+
+def _revoke(console: Console, store: PeopleStore) -> int:
+    number = store.revoke()
+    ours = store.key.ours
+    if console.json:
+        console.emit({"people": number, "key": "new" if ours else "unchanged"})
+        return EXIT_OK
+    people = "1 person is" if number == 1 else f"{number} people are"
+    console.say(f"{people} encrypted and turned anew; nobody has to enrol again.")
+    if ours:
+        console.note("Copies of the database made before are of no use here, and cannot be read without the old key.")
+        console.note("Who had the old key with such a copy can read that copy still: a voice cannot be changed.")
+    else:
+        console.note(f"The key is a credential ({printable(str(store.key.path))}), which only its owner can replace.")
+    return EXIT_OK
+
+
+def _protect(console: Console, store: PeopleStore) -> int:
+    done = store.protect()
+    if console.json:
+        console.emit({"encrypted": True, "changed": done})
+    else:
+        console.say("The voiceprints are encrypted now." if done else "The voiceprints are encrypted already.")
     return EXIT_OK
 
 

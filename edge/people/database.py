@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import EarmarkError, PeopleError, StorageError
-from edge.sqlite_files import make_state_file, marks
+from edge.sqlite_files import check_content, make_state_file, marks
 
 FILE_NAME: Final = "people.sqlite"
 VERSION: Final = 3
@@ -37,6 +37,33 @@ _SCHEMA: Final = (
     "CREATE TABLE counter (generation INTEGER NOT NULL)",
     "CREATE TABLE vault (salt BLOB NOT NULL, key TEXT NOT NULL)",
 )
+
+_EARLIER: Final = (
+    (
+        """CREATE TABLE people (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            name_key TEXT NOT NULL UNIQUE,
+            created TEXT NOT NULL,
+            consent TEXT NOT NULL
+        )""",
+        """CREATE TABLE exemplars (
+            number INTEGER PRIMARY KEY,
+            person_id TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE,
+            vector BLOB NOT NULL,
+            encoder TEXT NOT NULL,
+            speech_seconds REAL NOT NULL,
+            snr_db REAL NOT NULL,
+            microphone TEXT NOT NULL,
+            created TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            UNIQUE (person_id, encoder, digest)
+        )""",
+        "CREATE TABLE counter (generation INTEGER NOT NULL)",
+    ),
+    ("ALTER TABLE exemplars ADD COLUMN space TEXT NOT NULL DEFAULT ''",),
+)
+"""What made the tables of the versions 1 and 2, by which they are known when they are read."""
 
 _STORAGE: Final = frozenset(
     {
@@ -170,6 +197,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
             f"the people database {path} has schema {found}, and this version of Earmark knows {VERSION}",
             "Update Earmark, or restore the backup that fits.",
         )
-    faults = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
-    if faults != ["ok"]:
-        raise damaged(path, str(faults[0])[:120] if faults else "it cannot be checked")
+    check_content(connection, _SCHEMA if found == VERSION else [one for step in _EARLIER[:found] for one in step], free=("people.consent",))
+    lone = ("counter", "vault") if found == VERSION else ("counter",)
+    if any(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] != 1 for table in lone):
+        raise damaged(path, "it lacks its counter or the name of its key")

@@ -1,0 +1,137 @@
+"""Forgetting a person everywhere but in the people database, which has forgotten already.
+
+Takes settings, the state folder and the person; gives ``Forgotten``. Must hold: what of it fails is told and does not
+keep the rest from being done; a daemon that runs clears the broker by itself and is waited for, otherwise this does;
+messages about others are not lost.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from edge.auth import files
+from edge.auth.clock import BootClock
+from edge.auth.gate import Counter
+from edge.clock import SystemClock
+from edge.daemon.service import SingleInstance
+from edge.errors import EarmarkError, StorageError
+from edge.events import LastState, shown_name, timestamp
+from edge.homeassistant import announced, change_messages, without_person
+from edge.mqtt import Publisher, Topics
+from edge.outbox import Outbox, erasure
+from edge.records import Message, Person
+from edge.settings import Settings
+from edge.spoof import Repeats
+
+_DAEMON_SECONDS: Final = 10.0
+_BROKER_SECONDS: Final = 5.0
+_POLL_SECONDS: Final = 0.2
+
+Broker = Literal["clean", "cleared", "waiting"]
+"""What became of retained topics and Home Assistant's entity: there were none, the broker has taken their removal, or
+that waits in the outbox for `earmark run` to reach the broker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """``fingerprints`` of recordings, counted ``attempts`` and ``events`` that waited to be sent: how many went.
+    ``problems``: sentences about what could not be done.
+    """
+
+    fingerprints: int = 0
+    attempts: int = 0
+    events: int = 0
+    broker: Broker = "clean"
+    problems: tuple[str, ...] = ()
+
+
+def forget(settings: Settings, folder: Path, person: Person) -> Forgotten:
+    """Forget ``person`` in fingerprints, attempts, outbox, at the broker and in Home Assistant. Never raises."""
+    problems: list[str] = []
+    shown = shown_name(person.id, person.name, settings.privacy.mqtt_names)
+    called = {person.id, person.name, shown}
+
+    def tried(act: Callable[[], int]) -> int:
+        try:
+            return act()
+        except EarmarkError as error:
+            problems.append(error.sentence())
+            return 0
+
+    fingerprints = tried(lambda: _fingerprints(folder, person.id))
+    attempts = tried(lambda: _attempts(folder, person.id))
+    path = folder / "outbox.sqlite"
+    if not path.exists():
+        return Forgotten(fingerprints, attempts, problems=tuple(problems))
+    broker: Broker = "waiting"
+    events = tried(lambda: erasure.drop_events(path, called))
+    try:
+        known = erasure.mentioned(path, person.id, called)
+        if known:
+            _clear(settings, folder, person.id, shown, called)
+        broker = ("waiting" if erasure.mentioned(path, person.id, called) else "cleared") if known else "clean"
+        if not erasure.scrub(path):
+            problems.append(f"{path} is in use, so what was deleted in it stays there until it is written again.")
+    except EarmarkError as error:
+        problems.append(error.sentence())
+    return Forgotten(fingerprints, attempts, events, broker, tuple(problems))
+
+
+def _fingerprints(folder: Path, person_id: str) -> int:
+    with Repeats(folder) as repeats:
+        return repeats.forget(person_id)
+
+
+def _attempts(folder: Path, person_id: str) -> int:
+    if not (folder / files.RECORD).exists():
+        return 0
+    counter = Counter(folder, BootClock())
+    try:
+        return counter.forget(person_id)
+    finally:
+        counter.close()
+
+
+def _clear(settings: Settings, folder: Path, person_id: str, shown: str, called: Collection[str]) -> None:
+    """Wait for the daemon, which notices by itself; where none runs, do what it would."""
+    try:
+        with SingleInstance(folder):
+            _clear_ourselves(settings, folder, person_id, shown, called)
+    except StorageError:
+        path, deadline = folder / "outbox.sqlite", time.monotonic() + _DAEMON_SECONDS
+        while erasure.mentioned(path, person_id, called) and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+
+
+def _clear_ourselves(settings: Settings, folder: Path, person_id: str, shown: str, called: Collection[str]) -> None:
+    topics = Topics(settings.mqtt.base_topic, settings.node.name, settings.homeassistant.prefix)
+    with Outbox(folder / "outbox.sqlite") as outbox:
+        states = outbox.states()
+        outbox.append_all(_clearing(topics, states, person_id, shown, called))
+        if settings.mqtt.enabled:
+            publisher = Publisher(settings.mqtt, topics, outbox)
+            publisher.start()
+            publisher.wait_until_drained(_BROKER_SECONDS)
+            publisher.stop()
+
+
+def _clearing(
+    topics: Topics, states: Sequence[tuple[int, Message]], person_id: str, shown: str, called: Collection[str]
+) -> list[Message]:
+    """What removes the entity, the state, and the name of the last speaker."""
+    found: list[Message] = []
+    document = announced(topics, states)
+    if document is not None:
+        found += change_messages(topics, document, without_person(document, person_id, shown))
+    cleared = {message.topic for message in found if not message.payload}
+    for _, message in states:
+        if f"/{person_id}/" in message.topic and message.topic not in cleared:
+            found.append(Message(message.topic, b"", message.qos, True, "state"))
+        elif message.topic == topics.of("last") and erasure.names(message.payload, called):
+            nobody = LastState(ts=timestamp(SystemClock().now()), event_type="none")
+            found.append(topics.message("last", nobody.to_json()))
+    return found

@@ -1,0 +1,98 @@
+"""Forgetting a person in the outbox: what still waits about them, and what is left of it in free pages and log.
+
+Takes the path of the file and what the person is called in messages; gives counts. Must hold: a daemon that has the
+file open is not disturbed; messages about others, and states, are not touched; what was deleted is nowhere in the file
+or beside it, unless a reader is in the way at that moment, and then it says so.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+from edge.errors import StorageError
+
+_BUSY_SECONDS: Final = 5.0
+_ABOUT: Final = ("speaker_id", "speaker", "runner_up")
+
+
+def drop_events(path: Path, called: Collection[str]) -> int:
+    """Delete the events that wait and name somebody in ``called`` (id and name); gives how many.
+
+    Raises ``StorageError``.
+    """
+    with closing(_open(path)) as db:
+        try:
+            rows = db.execute("SELECT id, payload FROM messages WHERE kind = 'event'").fetchall()
+            about = [(ident,) for ident, payload in rows if names(payload, called)]
+            with db:
+                db.executemany("DELETE FROM messages WHERE id = ? AND kind = 'event'", about)
+        except sqlite3.Error as error:
+            raise _unusable(path, error) from error
+    return len(about)
+
+
+def mentioned(path: Path, person_id: str, called: Collection[str]) -> bool:
+    """Whether a message that waits, or a state that stands at the broker, is about the person. Raises ``StorageError``.
+
+    A state that is to be cleared counts until the broker has taken that.
+    """
+    with closing(_open(path)) as db:
+        try:
+            rows = db.execute("SELECT topic, payload FROM messages").fetchall()
+        except sqlite3.Error as error:
+            raise _unusable(path, error) from error
+    return any(f"/{person_id}/" in topic or _holds(_parsed(payload), set(called)) for topic, payload in rows)
+
+
+def scrub(path: Path) -> bool:
+    """Overwrite what was deleted earlier; gives whether all of it could be. Raises ``StorageError``."""
+    with closing(_open(path)) as db:
+        try:
+            db.execute("VACUUM")
+            busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise _unusable(path, error) from error
+    return not busy
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        db = sqlite3.connect(path, timeout=_BUSY_SECONDS)
+        db.execute("PRAGMA secure_delete = ON")
+        db.execute("PRAGMA temp_store = MEMORY")
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from error
+    return db
+
+
+def names(payload: bytes, called: Collection[str]) -> bool:
+    """Whether an event is about somebody. The discovery document is none: Home Assistant needs it to forget, too."""
+    raw = _parsed(payload)
+    return isinstance(raw, dict) and any(raw.get(key) in called for key in _ABOUT if isinstance(raw.get(key), str))
+
+
+def _holds(raw: Any, called: set[str]) -> bool:
+    """Whether one of the words stands anywhere among the values, alone or as part of an entity's name."""
+    if isinstance(raw, dict):
+        return any(_holds(value, called) for value in raw.values())
+    if isinstance(raw, list):
+        return any(_holds(value, called) for value in raw)
+    return isinstance(raw, str) and (raw in called or raw.removesuffix(" heard") in called)
+
+
+def _parsed(payload: bytes) -> Any:
+    try:
+        return json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> StorageError:
+    return StorageError(
+        f"the outbox {path} cannot be cleaned: {error}", "Try again when nothing else uses it, and see its disk."
+    )

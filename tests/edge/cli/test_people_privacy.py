@@ -1,0 +1,188 @@
+"""``earmark people``: export and import under a passphrase, revoke, protect, and what removing somebody leaves."""
+
+from __future__ import annotations
+
+import os
+import pty
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge.auth.clock import BootClock
+from edge.auth.gate import Counter
+from edge.people import PeopleStore
+from edge.vault import passphrase
+from tests.edge.cli.conftest import ASSETS
+from tests.edge.people_plain import old_database
+
+ROOT = Path(__file__).parents[3]
+WORDS = "correct horse battery staple"
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch):
+    monkeypatch.setattr(passphrase, "_COST", {"n": 2**10, "r": 8, "p": 1})
+
+
+@pytest.fixture
+def secret(tmp_path):
+    path = tmp_path / "secret"
+    path.write_text(WORDS + "\nsomething else\n")
+    return path
+
+
+def everything(folder):
+    with PeopleStore(folder) as store:
+        return [
+            (r.name, r.created, r.consent, [(e.vector.tobytes(), e.digest) for e in r.exemplars])
+            for r in store.records()
+        ]
+
+
+def test_people_are_exported_and_imported_to_the_bit(earmark, state, tmp_path, secret) -> None:
+    file, other = tmp_path / "home.people", tmp_path / "other"
+    told = earmark("people", "export", file, "--passphrase-file", secret, "--json")
+    assert told.json["people"] == ["Ada", "Ben"]
+    assert file.stat().st_mode & 0o777 == 0o600
+    raw = file.read_bytes()
+    assert not [word for word in (b"Ada", b"Ben", WORDS.encode(), b"ada-enrol") if word in raw]
+    told = earmark("people", "import", file, "--passphrase-file", secret, "--state", other, "--json")
+    assert told.json["people"] == ["Ada", "Ben"]
+    assert everything(other) == everything(state)
+    assert (state / "voiceprint.key").read_bytes() != (other / "voiceprint.key").read_bytes()
+    clip = ASSETS / "clip-1-ada.ogg"
+    answers = [earmark("identify", clip, "--state", folder, "--json").json for folder in (state, other)]
+    for answer in answers:
+        answer.pop("cpu_ms", None)
+    assert answers[0] == answers[1]
+    assert answers[0]["person"]["name"] == "Ada"
+
+
+def test_an_export_can_be_of_some_and_is_never_written_over(earmark, state, tmp_path, secret) -> None:
+    file = tmp_path / "ada.people"
+    assert earmark("people", "export", file, "ada", "--passphrase-file", secret, "--json").json["people"] == ["Ada"]
+    done = earmark("people", "export", file, "--passphrase-file", secret)
+    assert done.code == 2 and "exists already" in done.err
+    assert earmark("people", "export", tmp_path / "x", "Zoe", "--passphrase-file", secret).code == 2
+    assert not (tmp_path / "x").exists()
+    assert earmark("people", "export").code == 2
+
+
+def test_a_wrong_passphrase_or_file_enrols_nobody(earmark, state, tmp_path, secret) -> None:
+    file = tmp_path / "home.people"
+    earmark("people", "export", file, "--passphrase-file", secret)
+    before = everything(state)
+    wrong = tmp_path / "wrong"
+    wrong.write_text("another one, long enough")
+    done = earmark("people", "import", file, "--passphrase-file", wrong, "--state", tmp_path / "other", "--json")
+    assert done.code == 1 and done.json["error"]["code"] == "wrong_passphrase"
+    done = earmark("people", "import", ASSETS / "index.json", "--passphrase-file", secret)
+    assert done.code == 2 and "no file that" in done.err
+    done = earmark("people", "import", file, "--passphrase-file", secret)
+    assert done.code == 5 and "enrolled already: Ada, Ben" in done.err
+    earmark("people", "rename", "Ben", "Benedict")
+    done = earmark("people", "import", file, "--passphrase-file", secret)
+    assert done.code == 5 and "enrolled already: Ada." in done.err
+    done = earmark("people", "import", file, "--skip-existing", "--passphrase-file", secret, "--json")
+    assert (done.json["people"], done.json["skipped"]) == (["Ben"], ["Ada"])
+    assert [one[0] for one in everything(state)] == ["Ada", "Ben", "Benedict"]
+    assert everything(state)[0] == before[0]
+
+
+def test_a_passphrase_is_never_an_argument(earmark, state, tmp_path) -> None:
+    """It comes from a file or a prompt; without either nothing is written."""
+    done = earmark("people", "export", tmp_path / "x", "--passphrase", WORDS)
+    assert done.code == 2
+    child = [sys.executable, "-m", "edge.cli", "people", "export", str(tmp_path / "x")]
+    told = subprocess.run(child, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert told.returncode == 2 and "--passphrase-file" in told.stderr
+    short = tmp_path / "short"
+    short.write_text("12345\n")
+    done = earmark("people", "export", tmp_path / "x", "--passphrase-file", short)
+    assert done.code == 2 and "12345" not in done.err
+    assert not (tmp_path / "x").exists()
+
+
+def test_at_a_terminal_it_is_asked_for_twice_and_not_shown(environment, state, tmp_path) -> None:
+    master, slave = pty.openpty()
+    child = [sys.executable, "-m", "edge.cli", "people", "export", str(tmp_path / "x")]
+    process = subprocess.Popen(child, cwd=ROOT, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+    os.close(slave)
+    shown = b""
+    try:
+        for prompt in (b"Passphrase: ", b"The same again: "):
+            while prompt not in shown:
+                shown += os.read(master, 1000)
+            os.write(master, WORDS.encode() + b"\n")
+        assert process.wait(120) == 0
+        shown += os.read(master, 4000)
+    finally:
+        process.kill()
+        os.close(master)
+    assert WORDS.encode() not in shown
+    assert passphrase.opened((tmp_path / "x").read_bytes(), WORDS)
+
+
+def test_revoking_asks_nothing_of_anybody(earmark, state) -> None:
+    before, key = everything(state), (state / "voiceprint.key").read_bytes()
+    raw = (state / "people.sqlite").read_bytes()
+    done = earmark("people", "revoke")
+    assert done.code == 0
+    assert "2 people are encrypted and turned anew; nobody has to enrol again" in done.out
+    assert everything(state) == before
+    assert (state / "voiceprint.key").read_bytes() != key
+    assert earmark("identify", ASSETS / "clip-1-ada.ogg", "--json").json["person"]["name"] == "Ada"
+    (state / "people.sqlite").write_bytes(raw)
+    done = earmark("people", "--json")
+    assert done.code == 5 and done.json["error"]["code"] == "vault"
+    assert "another key" in done.json["error"]["message"]
+
+
+def test_protecting_says_what_it_did(earmark, tmp_path) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    old_database(folder / "people.sqlite")
+    assert earmark("people", "protect", "--json").json == {"encrypted": True, "changed": True}
+    assert "already" in earmark("people", "protect").out
+    assert [one["name"] for one in earmark("people", "--json").json["people"]] == ["Benedict", "Wilhelmina"]
+
+
+def test_who_is_removed_is_nowhere_in_the_state_folder(earmark, state) -> None:
+    """Name, id, voiceprint, fingerprints and counted attempts; what is counted of others stays.
+
+    Only the log of attempts, and its head in the record, still names the id, which is nobody's any more.
+    """
+    for name in ("Ada", "Ben"):
+        earmark("verify", name, ASSETS / "clip-5-stranger.ogg")
+    with PeopleStore(state) as store:
+        ada, ben = store.find("Ada").id, store.find("Ben").id
+    with sqlite3.connect(state / "people.sqlite") as db:
+        rows = db.execute("SELECT sealed FROM exemplars WHERE person_id = ?", (ada,)).fetchall()
+    db.close()
+    with sqlite3.connect(state / "repeats.sqlite") as db:
+        prints = db.execute("SELECT print FROM heard WHERE person_id = ?", (ada,)).fetchall()
+    db.close()
+    secret = [ada.encode(), b"Ada", *(row[0][20:60] for row in rows), *(bytes(p[0])[20:60] for p in prints)]
+
+    def left():
+        files = [file for file in state.iterdir() if file.is_file() and not file.name.startswith(("audit", "attempts"))]
+        raw = b"".join(file.read_bytes() for file in files)
+        return [part for part in secret if part in raw]
+
+    assert len(left()) >= len(rows) + len(prints)
+    told = earmark("people", "remove", "Ada", "--yes", "--json").json
+    assert told["attempts"] == 1 and told["fingerprints"] == len(prints) and told["problems"] == []
+    assert left() == []
+    with sqlite3.connect(state / "attempts.sqlite") as db:
+        assert {row[0] for row in db.execute("SELECT identity FROM attempts UNION SELECT identity FROM factors")} == {
+            ben
+        }
+        assert (state / "attempts.sqlite").read_bytes().count(ada.encode()) == 1, "the latest line of the log"
+    db.close()
+    counter = Counter(state, BootClock())
+    assert (counter.failures(ada), counter.failures(ben)) == (0, 1)
+    counter.close()
+    assert earmark("audit", "--verify").code == 0

@@ -1,0 +1,92 @@
+"""Removing a person with a real daemon and a real broker: nothing of them is left in topics, discovery or files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge.people import PeopleStore
+from tests.broker import Mosquitto, retained, wait_for
+from tests.scenarios.household import BASE, NODE, PLAY, Daemon, listening
+
+pytestmark = pytest.mark.broker
+DISCOVERY = f"homeassistant/device/earmark_{NODE}/config"
+
+
+@pytest.fixture
+def people(mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """``people("remove", "Ada", ...)`` with the daemon's settings; gives the JSON."""
+    from edge.cli import main
+
+    monkeypatch.setenv("EARMARK_NODE__NAME", NODE)
+    monkeypatch.setenv("EARMARK_MQTT__HOST", "127.0.0.1")
+    monkeypatch.setenv("EARMARK_MQTT__PORT", str(mosquitto.port))
+
+    def run(*arguments: object):
+        capsys.readouterr()
+        assert main(["people", *map(str, arguments), "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def traces(folder: Path, words: list[bytes]) -> list[tuple[str, bytes]]:
+    files = [file for file in folder.iterdir() if file.is_file() and not file.name.startswith("audit")]
+    return [(file.name, word) for file in files for word in words if word in file.read_bytes()]
+
+
+def mentions(port: int, words: list[bytes]) -> list[str]:
+    return [
+        topic
+        for topic, payload in retained(port).items()
+        if any(word in payload or word in topic.encode() for word in words)
+    ]
+
+
+def test_whoever_is_removed_leaves_nothing_behind(home: Path, mosquitto: Mosquitto, people) -> None:
+    """Ada while no daemon runs, and then Ben under a running one."""
+    with PeopleStore(home) as store:
+        ada, ben = ([store.find(name).id.encode(), name.encode()] for name in ("Ada", "Ben"))
+    with Daemon(home, mosquitto.port, "--source", str(PLAY.stream), "--fast") as daemon:
+        assert daemon.finish() == 0
+    assert mentions(mosquitto.port, ada) and mentions(mosquitto.port, ben)
+    assert traces(home, ada) and traces(home, ben)
+
+    told = people("remove", "Ada", "--yes", "--state", home)
+    assert (told["broker"], told["problems"]) == ("cleared", [])
+    assert mentions(mosquitto.port, ada) == []
+    assert traces(home, ada) == []
+    document = json.loads(retained(mosquitto.port)[DISCOVERY])
+    assert "Ben" in document["cmps"]["last_speaker"]["options"]
+
+    clip = str(PLAY.actors[1].clips[0])
+    with listening(mosquitto.port) as listener, Daemon(home, mosquitto.port, "--source", clip) as daemon:
+        wait_for(lambda: listener.last(f"{BASE}/availability") == b"online", "the daemon")
+        told = people("remove", "Ben", "--yes", "--state", home)
+        assert (told["broker"], told["problems"]) == ("cleared", [])
+        assert [topic for topic in mentions(mosquitto.port, ben) if not topic.endswith("/last")] == []
+        assert daemon.finish() == 0
+    assert mentions(mosquitto.port, ben) == []
+
+
+def test_without_a_broker_it_is_told_later_and_no_event_names_them(home: Path, mosquitto: Mosquitto, people) -> None:
+    with PeopleStore(home) as store:
+        ada = [store.find("Ada").id.encode(), b"Ada"]
+    with Daemon(home, mosquitto.port, "--source", str(PLAY.actors[0].clips[0]), "--fast") as daemon:
+        assert daemon.finish() == 0
+    mosquitto.kill()
+    with Daemon(home, mosquitto.port, "--source", str(PLAY.stream), "--fast") as daemon:
+        assert daemon.finish() == 0
+    told = people("remove", "Ada", "--yes", "--state", home)
+    assert told["broker"] == "waiting"
+    assert told["events"] > 0
+    assert (ada[1] in (home / "outbox.sqlite").read_bytes()) is False
+    mosquitto.start()
+    with listening(mosquitto.port) as listener:
+        with Daemon(home, mosquitto.port, "--source", str(PLAY.actors[1].clips[0]), "--fast") as daemon:
+            assert daemon.finish() == 0
+        wait_for(lambda: listener.last(f"{BASE}/availability") == b"offline", "the goodbye")
+        assert not [one for one in listener.heard if one.topic == f"{BASE}/utterance" and b"Ada" in one.payload]
+    assert mentions(mosquitto.port, ada) == []
