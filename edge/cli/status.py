@@ -21,25 +21,37 @@ EXAMPLES = """
 earmark status
 sudo earmark status --json
 earmark status --state /var/lib/kitchen
+earmark status --prometheus > earmark.prom        for the textfile collector of node_exporter
 """
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
+    parser.add_argument(
+        "--prometheus", action="store_true", help="as metrics that Prometheus reads; earmark_up 0 where none answers"
+    )
     options.add_place(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask, and show."""
     from edge.cli.opening import open_settings
+    from edge.cli.prometheus import exposition
     from edge.control import faults
-    from edge.errors import EXIT_NO, EXIT_OK
+    from edge.errors import EXIT_NO, EXIT_OK, ControlError
 
     console: Console = args.console
-    with find_daemon(open_settings(args), args) as daemon:
-        status = daemon.status()
+    try:
+        with find_daemon(open_settings(args), args) as daemon:
+            status = daemon.status()
+    except ControlError:
+        if args.prometheus:
+            console.say(exposition(None).rstrip("\n"))
+        raise
     wrong = faults(status)
-    if console.json:
+    if args.prometheus:
+        console.say(exposition(status).rstrip("\n"))
+    elif console.json:
         console.emit(status | {"healthy": not wrong, "faults": list(wrong)})
     else:
         for line in table(rows(status)):
