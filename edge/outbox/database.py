@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import StorageError
+from edge.sqlite_files import check_content, marks
 
 _LOG = logging.getLogger(__name__)
 SCHEMA_VERSION: Final = 1
@@ -27,19 +28,23 @@ PENDING, DELIVERED, REFUSED = 0, 1, 2
 _LOG_PAGES: Final = 256
 _KEPT: Final = 3
 """Damaged files that are kept; a card that dies slowly must not fill itself with them."""
-_DDL: Final = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS messages(
+_SCHEMA: Final = (
+    """CREATE TABLE IF NOT EXISTS messages(
     id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, payload BLOB NOT NULL, qos INTEGER NOT NULL,
     retain INTEGER NOT NULL, kind TEXT NOT NULL CHECK(kind IN ('event', 'state')), status INTEGER NOT NULL DEFAULT 0
-);
-CREATE UNIQUE INDEX IF NOT EXISTS state_topics ON messages(topic) WHERE kind = 'state';
-CREATE INDEX IF NOT EXISTS events ON messages(id) WHERE kind = 'event';
-CREATE TABLE IF NOT EXISTS counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+)""",
+    "CREATE UNIQUE INDEX IF NOT EXISTS state_topics ON messages(topic) WHERE kind = 'state'",
+    "CREATE INDEX IF NOT EXISTS events ON messages(id) WHERE kind = 'event'",
+    "CREATE TABLE IF NOT EXISTS counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
+)
+_DDL: Final = f"""
+BEGIN IMMEDIATE;
+{"".join(f"{statement};" for statement in _SCHEMA)}
 INSERT OR IGNORE INTO counters VALUES ('dropped', 0);
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
+_NO_TOPIC: Final = "topic = '' OR length(CAST(topic AS BLOB)) > 65535 OR topic GLOB '*[+#]*'"
 
 
 class CorruptError(sqlite3.DatabaseError):
@@ -67,17 +72,17 @@ def connect(path: Path, last_id: int) -> tuple[sqlite3.Connection, int]:
     path.chmod(0o600)
     db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
     try:
+        version, _, _ = marks(db)
+        if version > SCHEMA_VERSION:
+            raise CorruptError(f"made by a newer version of Earmark (format {version})")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         db.execute(f"PRAGMA journal_size_limit = {_LOG_PAGES * 4096}")
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA_VERSION:
-            raise CorruptError(f"made by a newer version of Earmark (format {version})")
-        (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise CorruptError(verdict)
         if version < SCHEMA_VERSION:
             db.executescript(_DDL)
+        check_content(db, _SCHEMA)
+        if db.execute(f"SELECT 1 FROM messages WHERE {_NO_TOPIC} OR kind = 'event' AND id < 1").fetchone():
+            raise CorruptError("it holds what is no message")
         (last,) = db.execute("SELECT MAX(seq) FROM sqlite_sequence").fetchone()
         if last_id > (last or 0):
             db.execute("DELETE FROM sqlite_sequence")
@@ -126,14 +131,16 @@ def peek(path: Path) -> OutboxCounters:
     """The counters of an outbox that a daemon may be using, without changing anything. Raises ``StorageError``."""
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=5.0, uri=True)) as db:
+            marks(db)
+            check_content(db, _SCHEMA)
             counts = dict(db.execute("SELECT status, COUNT(*) FROM messages GROUP BY status").fetchall())
-            (dropped,) = db.execute("SELECT value FROM counters WHERE name = 'dropped'").fetchone()
+            dropped = db.execute("SELECT value FROM counters WHERE name = 'dropped'").fetchone() or (0,)
     except sqlite3.Error as error:
         raise StorageError(
             f"The outbox {path} cannot be read: {error}",
             "Check that this user may read it; a damaged one is put aside and begun anew by `earmark run`.",
         ) from error
-    return OutboxCounters(counts.get(PENDING, 0), counts.get(REFUSED, 0), int(dropped), 0)
+    return OutboxCounters(counts.get(PENDING, 0), counts.get(REFUSED, 0), int(dropped[0]), 0)
 
 
 def _names(path: Path, stamp: str) -> Iterator[Path]:

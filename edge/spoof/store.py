@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import StorageError
-from edge.sqlite_files import make_state_file, marks, transaction
+from edge.sqlite_files import check_content, make_state_file, marks, transaction
 
 FILE_NAME: Final = "repeats.sqlite"
 _APPLICATION_ID: Final = 0x45617252
@@ -24,6 +24,8 @@ _APPLICATION_ID: Final = 0x45617252
 _VERSION: Final = 1
 _HEADER: Final = b"SQLite format 3\0"
 _BUSY_SECONDS: Final = 10.0
+_NO_DATE: Final = 2e11
+"""Seconds since the epoch beyond which there is no date to tell."""
 _SCHEMA: Final = (
     "CREATE TABLE secret (value BLOB NOT NULL)",
     """CREATE TABLE heard (
@@ -61,8 +63,8 @@ class Session:
     def entries(self, *, newer_than: float) -> list[Entry]:
         """All fingerprints that have not expired, in the order in which they came."""
         rows = self._connection.execute(
-            "SELECT created, kind, person_id, print, note FROM heard WHERE created >= ? ORDER BY number",
-            (newer_than,),
+            "SELECT created, kind, person_id, print, note FROM heard WHERE created BETWEEN ? AND ? ORDER BY number",
+            (newer_than, _NO_DATE),
         )
         return [Entry(*row) for row in rows]
 
@@ -150,6 +152,9 @@ class Store:
                 f"{self._path} is a file of another program, or of a newer version of Earmark",
                 "Move it away, update Earmark, or name another folder with --state.",
             )
+        check_content(self._connection, _SCHEMA, free=("heard.note",))
+        if self._connection.execute("SELECT count(*) FROM secret").fetchone()[0] != 1:
+            raise damaged(self._path, "the secret is missing")
 
     def _number(self, pragma: str) -> int:
         return int(self._connection.execute(f"PRAGMA {pragma}").fetchone()[0])

@@ -67,7 +67,7 @@ def test_a_voiceprint_that_makes_no_sense_is_noticed(path, blob):
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE exemplars SET sealed = ?", (blob,))
     connection.close()
-    assert "a row was changed" in refusal(path)
+    assert ("another kind" if blob == "text" else "a row was changed") in refusal(path)
 
 
 @pytest.mark.parametrize("blob", [b"", b"abc", np.array([np.nan], "<f4").tobytes()])
