@@ -51,6 +51,9 @@ def is_set(db: sqlite3.Connection) -> bool:
 def fits(row: tuple[bytes, bytes, int, int, int], pin: str) -> bool:
     """Whether ``pin`` is the one behind the columns of the table ``pin``."""
     salt, digest, n, r, p = row
+    # A file that was changed must not keep anybody busy for hours, nor end in an error of OpenSSL.
+    if not (1 < n <= _COST[0] and n & (n - 1) == 0 and 0 < r <= _COST[1] and 0 < p <= _COST[2]):
+        return False
     return hmac.compare_digest(digest, _digest(pin, salt, n, r, p))
 
 

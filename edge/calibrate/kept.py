@@ -70,7 +70,7 @@ def household(folder: Path, bundle: Bundle, people: Sequence[Person]) -> Househo
         bound, report = dict(raw["bound"]), dict(raw["report"])
     except FileNotFoundError:
         return Household()
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         return Household(stale=f"its file {folder / FILE_NAME} cannot be read ({type(error).__name__})")
     now = _bound(bundle, people)
     stale = next((why for what, why in _CHANGES.items() if bound.get(what) != now[what]), "")

@@ -44,7 +44,7 @@ class Choices:
             _LOG.warning("the choice cannot be kept for the next start: %s", error)
 
     def _read(self) -> dict[str, Any]:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, RecursionError):
             made = json.loads(self._path.read_text(encoding="utf-8"))
             if isinstance(made, dict):
                 return made
