@@ -29,21 +29,32 @@ EXIT_INTERRUPTED: Final = 130
 class EarmarkError(Exception):
     """Base of every error that a person may see.
 
-    ``cause`` is one plain sentence without a full stop; ``remedy`` says what to do about it and may be empty.
+    ``cause`` is one plain sentence without a full stop; ``remedy`` says what to do about it and may be empty. What they
+    quote, such as the name of a file, is kept from writing further lines or anything that a terminal would obey.
     """
 
     exit_code: ClassVar[int] = EXIT_ENVIRONMENT
     code: ClassVar[str] = "error"
     """Short machine-readable name, used by ``--json`` and in logs."""
+    _lines: ClassVar[bool] = False
 
     def __init__(self, cause: str, remedy: str = "") -> None:
         super().__init__(cause)
-        self.cause = cause
-        self.remedy = remedy
+        self.cause = _plain(cause, self._lines)
+        self.remedy = _plain(remedy, self._lines)
 
     def sentence(self) -> str:
         """One line for a person: the cause, then the remedy."""
         return f"{self.cause}. {self.remedy}".strip() if self.remedy else f"{self.cause}."
+
+
+def _plain(text: str, lines: bool) -> str:
+    """``text`` as it may be printed and logged: bytes of a file name that are no text become ``\\udcNN``."""
+    if text.isprintable():
+        return text
+    kept = "\n" if lines else ""
+    shown = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() or c in kept else "\N{REPLACEMENT CHARACTER}" for c in shown)
 
 
 class UsageError(EarmarkError):
@@ -58,6 +69,7 @@ class SettingsError(EarmarkError):
 
     exit_code = EXIT_USAGE
     code = "settings"
+    _lines = True  # one for each of several keys
 
 
 class UnknownPersonError(EarmarkError):
