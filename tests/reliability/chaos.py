@@ -247,7 +247,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=10_000, help="to be decided")
     parser.add_argument("--kills", type=int, default=50, help="of the broker, and as many of the daemon")
-    add_arguments(parser)
+    # Feature statistics instead of a network: what is put to the test comes after the models, and startup is quick.
+    add_arguments(parser, "baseline")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="earmark-chaos-") as name:
         toll = Chaos(Path(name), args.events, args.kills, args.seed, args.bundle, tell=not args.quiet).run()

@@ -41,6 +41,8 @@ GAPS_SECONDS = {"talk": (1.0, 8.0), "murmur": (5.0, 60.0), "quiet": (60.0, 400.0
 
 NOISE_DBFS = {"fan": -34.0, "hum": -30.0, "television": -48.0}
 _FLOOR_DBFS = -62.0
+_TELEVISION_SECONDS = 40.0
+"""At least, so that also in a short day an utterance is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ def scenes(hours: float) -> list[Scene]:
     start = 0.0
     while start < hours * 3600 - 1:
         for name, length in PLAN:
-            end = min(start + length * scale * 3600, hours * 3600)
+            least = _TELEVISION_SECONDS if name == "television" else 0.0
+            end = min(start + max(least, length * scale * 3600), hours * 3600)
             if end > start:
                 found.append(Scene(name, start, end))
             start = end

@@ -69,12 +69,13 @@ class Run:
 
 
 class Soak:
-    """One simulation. ``folder`` takes its files."""
+    """One simulation. ``folder`` takes its files; ``brief``: one sleep and one restart of the broker."""
 
-    def __init__(self, folder: Path, hours: float, seed: int, bundle: str, tell: bool) -> None:
+    def __init__(self, folder: Path, hours: float, seed: int, bundle: str, *, tell: bool, brief: bool = False) -> None:
         self._folder = folder
         self._seed = seed
         self._tell = tell
+        self._brief = brief
         self.run = Run(day.scenes(hours), hours)
         self._state = folder / "state"
         enrol(self._state, bundle)
@@ -128,8 +129,9 @@ class Soak:
         found: list[tuple[float, Any]] = []
         for number, step in enumerate(_STEPS_SECONDS):
             found.append(((number + 0.5) / len(_STEPS_SECONDS) * length, lambda step=step: self._step(step)))
-        found += [(share * length, self._sleep) for share in (0.31, 0.77)]
-        found += [(share * length, self._restart_broker) for share in (0.2, 0.45, 0.6, 0.9)]
+        often = slice(1 if self._brief else None)
+        found += [(share * length, self._sleep) for share in (0.31, 0.77)[often]]
+        found += [(share * length, self._restart_broker) for share in (0.2, 0.45, 0.6, 0.9)[often]]
         return sorted(found, key=lambda one: one[0])
 
     def _hear(self, piece: day.Pcm) -> None:
@@ -208,7 +210,7 @@ class Soak:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__.splitlines()[0])
     parser.add_argument("--hours", type=float, default=24.0, help="of sound; fewer than 24 shorten every scene")
-    add_arguments(parser)
+    add_arguments(parser, "compact")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="earmark-soak-") as name:
         run = Soak(Path(name), args.hours, args.seed, args.bundle, tell=not args.quiet).play()

@@ -33,8 +33,8 @@ def judge(run: Run) -> list[Check]:
 
 
 def _resources(run: Run) -> list[Check]:
-    """After the scenes of the first hour (of a day; the same share of a shorter one): everything has happened once."""
-    settled = min(1.0, run.hours / 24) * 3600
+    """After the first hour, in which everything happens once; of a very short day, its first half."""
+    settled = min(1.0, run.hours / 2) * 3600
     later = [one.usage for one in run.samples if one.at_s >= settled]
     first = [one.usage for one in run.samples if one.at_s < settled]
     rss = [one.rss_mb for one in later]
@@ -99,10 +99,11 @@ def _time(run: Run) -> list[Check]:
 
 
 def _within(run: Run, name: str) -> tuple[float, list[dict[str, Any]]]:
-    """Seconds of such scenes, and their events (without the first seconds: the scene before may end there)."""
-    chosen: list[Scene] = [one for one in run.scenes if one.name == name]
+    """Seconds of such scenes, and the events that begin there (not in the first seconds: the scene before may end)."""
+    chosen: list[Scene] = [one for one in run.scenes if one.name == name and one.end - one.start > LIMIT_SECONDS]
     events = [e for e in run.events if any(s.start + LIMIT_SECONDS < e["at_s"] < s.end for s in chosen)]
-    return sum(one.end - one.start for one in chosen), list({e["id"]: e for e in events}.values())
+    seconds = sum(one.end - one.start - LIMIT_SECONDS for one in chosen)
+    return seconds, list({e["id"]: e for e in events}.values())
 
 
 def _endless(run: Run) -> list[Check]:
@@ -113,7 +114,7 @@ def _endless(run: Run) -> list[Check]:
     checks = [
         Check("hours of television", round(seconds / 3600, 2)),
         Check("television: utterances", len(television), len(television) >= seconds / LIMIT_SECONDS / 2),
-        Check("television: share of its time told", round(told / seconds, 2), told / seconds > 0.5),
+        Check("television: share of its time told", round(told / max(seconds, 1), 2), told / max(seconds, 1) > 0.5),
         Check("television: cut at the limit", cut, cut > 0),
         Check("longest utterance, s", longest, longest <= LIMIT_SECONDS + 0.1),
     ]
