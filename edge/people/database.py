@@ -197,7 +197,11 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
             f"the people database {path} has schema {found}, and this version of Earmark knows {VERSION}",
             "Update Earmark, or restore the backup that fits.",
         )
-    check_content(connection, _SCHEMA if found == VERSION else [one for step in _EARLIER[:found] for one in step], free=("people.consent",))
+    check_content(
+        connection,
+        _SCHEMA if found == VERSION else [one for step in _EARLIER[:found] for one in step],
+        free=("people.consent",),
+    )
     lone = ("counter", "vault") if found == VERSION else ("counter",)
     if any(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] != 1 for table in lone):
         raise damaged(path, "it lacks its counter or the name of its key")
