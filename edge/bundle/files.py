@@ -15,7 +15,7 @@ import stat
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -24,6 +24,7 @@ import numpy as np
 from edge.bundle.card import Card, parse_card
 from edge.bundle.keys import CARD_NAME, FILE_NAME, parse_object
 from edge.bundle.label_card import PACK_KIND, PackCard, parse_pack
+from edge.bundle.signature import LARGEST_SIGNATURE_BYTES, SIGNATURE_NAME, check
 from edge.errors import BundleError, StorageError
 from edge.records import Float32
 
@@ -39,28 +40,32 @@ _Checked = TypeVar("_Checked", Card, PackCard)
 _UNPACK_FAULTS: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
-def read_bundle(path: Path) -> tuple[Card, dict[str, bytes]]:
+def read_bundle(path: Path, trusted: Collection[str] = ()) -> tuple[Card, dict[str, bytes]]:
     """The card and the verified bytes of every file that it lists.
 
-    ``path``: a folder or a zip. Raises ``BundleError`` that names the file at fault.
+    ``path``: a folder or a zip. ``trusted``: where there are any, one of these public keys must have signed it. Raises
+    ``BundleError`` that names the file at fault.
     """
-    return _read(path, parse_card)
+    return _read(path, parse_card, trusted)
 
 
-def read_pack(path: Path) -> tuple[PackCard, dict[str, bytes]]:
+def read_pack(path: Path, trusted: Collection[str] = ()) -> tuple[PackCard, dict[str, bytes]]:
     """As ``read_bundle``, for a pack of label heads."""
-    return _read(path, parse_pack)
+    return _read(path, parse_pack, trusted)
 
 
-def _read(path: Path, parse: Callable[[bytes], _Checked]) -> tuple[_Checked, dict[str, bytes]]:
+def _read(
+    path: Path, parse: Callable[[bytes], _Checked], trusted: Collection[str]
+) -> tuple[_Checked, dict[str, bytes]]:
+    data, signature = card_and_signature(path)
+    if trusted:
+        check(path, data, signature, trusted)
+    card = parse(data)
     try:
         if path.is_dir():
-            card = parse(_read_file(path, CARD_NAME, LARGEST_CARD_BYTES))
             contents = {name: _read_file(path, name, LARGEST_FILE_BYTES) for name in _limited(card.files)}
         else:
-            data, members = _open_zip(path)
-            card = parse(data)
-            contents = _unpack_all(path, members, _limited(card.files))
+            contents = _unpack_all(path, _open_zip(path)[1], _limited(card.files))
     except OSError as error:
         raise _unreadable(path, error) from error
     for name, digest in card.files.items():
@@ -86,6 +91,24 @@ def is_pack(path: Path) -> bool:
         return parse_object(_card_bytes(path)).get("kind") == PACK_KIND
     except BundleError:
         return False
+
+
+def card_and_signature(path: Path) -> tuple[bytes, bytes | None]:
+    """The bytes of the card and of its signature, None where there is none. Raises ``BundleError``."""
+    try:
+        if path.is_dir():
+            data = _read_file(path, CARD_NAME, LARGEST_CARD_BYTES)
+            there = os.path.lexists(path / SIGNATURE_NAME)
+            return data, _read_file(path, SIGNATURE_NAME, LARGEST_SIGNATURE_BYTES) if there else None
+        data, members = _open_zip(path)
+        if SIGNATURE_NAME not in members:
+            return data, None
+        with zipfile.ZipFile(path) as archive:
+            return data, _unpack(archive, members[SIGNATURE_NAME], LARGEST_SIGNATURE_BYTES)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except _UNPACK_FAULTS as error:
+        raise _no_zip(path, error) from error
 
 
 def _card_bytes(path: Path) -> bytes:
@@ -220,12 +243,12 @@ def load_npz(data: bytes, name: str) -> dict[str, Float32]:
 
 def seal(folder: Path, card: Mapping[str, Any]) -> None:
     """Write ``card``, a bundle's or a pack's, as the folder's card.json, with ``files`` made from all other files that
-    lie there.
+    lie there. A signature of an earlier card goes.
 
     Raises ``BundleError`` where the card or the name of a file will not do, ``StorageError`` where it cannot be
     written.
     """
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != CARD_NAME)
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in {CARD_NAME, SIGNATURE_NAME})
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     text = json.dumps({**card, "files": hashes}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     if card.get("kind") == PACK_KIND:
@@ -236,6 +259,7 @@ def seal(folder: Path, card: Mapping[str, Any]) -> None:
     try:
         part.write_text(text, encoding="utf-8")
         part.replace(folder / CARD_NAME)
+        (folder / SIGNATURE_NAME).unlink(missing_ok=True)  # of the card before
     except OSError as error:
         part.unlink(missing_ok=True)
         raise StorageError(
@@ -244,16 +268,41 @@ def seal(folder: Path, card: Mapping[str, Any]) -> None:
 
 
 def pack(folder: Path, target: Path) -> None:
-    """Write the verified bundle or pack in ``folder`` as one .earmark file, the same bytes for the same bundle.
+    """Write the verified bundle or pack in ``folder`` as one .earmark file, the same bytes for the same bundle, with
+    its signature where it has one.
 
     Raises ``BundleError`` for a faulty bundle, ``StorageError`` where the file cannot be written.
     """
-    card_bytes = _read_file(folder, CARD_NAME, LARGEST_CARD_BYTES)
+    card_bytes, signature = card_and_signature(folder)
     _, contents = read_pack(folder) if is_pack(folder) else read_bundle(folder)
+    _write_zip(target, card_bytes, signature, contents)
+
+
+def put_signature(path: Path, signature: bytes) -> None:
+    """Put a signature of its card into the verified bundle or pack at ``path``, folder or .earmark file.
+
+    Raises ``BundleError`` for a faulty bundle, ``StorageError`` where it cannot be written.
+    """
+    if not path.is_dir():
+        card_bytes, _ = card_and_signature(path)
+        _, contents = read_pack(path) if is_pack(path) else read_bundle(path)
+        _write_zip(path, card_bytes, signature, contents)
+        return
+    part = path / f"{SIGNATURE_NAME}.part"
+    try:
+        part.write_bytes(signature)
+        part.replace(path / SIGNATURE_NAME)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StorageError(f"{path / SIGNATURE_NAME} cannot be written: {error.strerror}", "See its folder.") from error
+
+
+def _write_zip(target: Path, card: bytes, signature: bytes | None, contents: Mapping[str, bytes]) -> None:
     part = target.with_name(f"{target.name}.part")
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, data in [(CARD_NAME, card_bytes), *sorted(contents.items())]:
+            signed = [] if signature is None else [(SIGNATURE_NAME, signature)]
+            for name, data in [(CARD_NAME, card), *signed, *sorted(contents.items())]:
                 info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
                 info.external_attr = 0o644 << 16
                 archive.writestr(info, data, zipfile.ZIP_DEFLATED)

@@ -15,6 +15,8 @@ from edge.errors import BundleError
 
 SCHEMA: Final = 1
 CARD_NAME: Final = "card.json"
+RESERVED: Final = frozenset({CARD_NAME, "card.sig"})
+"""What lies in a bundle besides the files that its card lists."""
 FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -116,7 +118,7 @@ def files_of(raw: Mapping[str, Any]) -> dict[str, str]:
     """File name -> SHA-256 in hex."""
     files = object_of(raw, "files")
     for name, digest in files.items():
-        if not FILE_NAME.fullmatch(name) or name == CARD_NAME:
+        if not FILE_NAME.fullmatch(name) or name in RESERVED:
             raise refuse(f"files has the name {name!r}, which is not that of a plain file in the bundle")
         sha256(digest, f"files.{name}")
     return dict(files)

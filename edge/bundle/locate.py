@@ -71,6 +71,11 @@ def locate(name: str | Path, directories: Sequence[Path] | None = None, *, pack:
     return path
 
 
+def asked_of(path: Path, trusted: Sequence[str]) -> Sequence[str]:
+    """Which keys must have signed the bundle at ``path``: none of one that came with the package."""
+    return () if PACKAGED in path.resolve().parents else trusted
+
+
 def _unknown(name: str, known: list[str], pack: bool) -> BundleError:
     what = "pack" if pack else "bundle"
     if not known:

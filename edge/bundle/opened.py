@@ -19,7 +19,7 @@ from edge.bundle.files import load_npy, load_npz, read_bundle
 from edge.bundle.heads import Head
 from edge.bundle.label_card import KINDS, Trunk
 from edge.bundle.labels import Labels
-from edge.bundle.locate import locate
+from edge.bundle.locate import asked_of, locate
 from edge.bundle.packs import Pack, open_pack, standing_on
 from edge.errors import BundleError
 from edge.features import FrontEnd
@@ -39,16 +39,17 @@ def open_bundle(
 ) -> Bundle:
     """Open an installed bundle by name, or one by the path of its folder or ``.earmark`` file.
 
-    ``models``: threads and kernels to use, and packs of label heads to put on. ``prefer``: which interpreter, as for
-    ``runtime.Network``. ``directories``: where to look for names, as for ``installed_bundles``. Raises ``BundleError``
-    for a bundle or a pack that is missing, corrupt or not computable here and for a pack that was made for another
-    encoder, and ``RuntimeMissingError`` where its network has no interpreter.
+    ``models``: threads and kernels to use, packs of label heads to put on, and the keys one of which must have signed
+    them. ``prefer``: which interpreter, as for ``runtime.Network``. ``directories``: where to look for names, as for
+    ``installed_bundles``. Raises ``BundleError`` for a bundle or a pack that is missing, corrupt, not computable here
+    or not signed by a trusted key and for a pack that was made for another encoder, and ``RuntimeMissingError`` where
+    its network has no interpreter.
     """
     path = locate(name, directories)
     models = models or Models()
-    packs = [open_pack(one, directories) for one in models.packs]
+    packs = [open_pack(one, directories, models.trusted_keys) for one in models.packs]
     try:
-        card, contents = read_bundle(path)
+        card, contents = read_bundle(path, asked_of(path, models.trusted_keys))
         bundle = Bundle(path, card, contents, threads=models.threads, reference=models.reference_kernels, prefer=prefer)
     except BundleError as error:
         if str(path) in error.cause:

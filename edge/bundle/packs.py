@@ -14,7 +14,7 @@ from pathlib import Path
 from edge.bundle.files import load_npz, read_pack
 from edge.bundle.label_card import PackCard, Trunk
 from edge.bundle.labels import Labels
-from edge.bundle.locate import locate
+from edge.bundle.locate import asked_of, locate
 from edge.errors import BundleError
 from edge.records import LabelKind
 
@@ -52,15 +52,15 @@ class Pack:
         )
 
 
-def open_pack(name: str | Path, directories: Sequence[Path] | None = None) -> Pack:
+def open_pack(name: str | Path, directories: Sequence[Path] | None = None, trusted: Sequence[str] = ()) -> Pack:
     """Open an installed pack by name, or one by the path of its folder or ``.earmark`` file.
 
-    ``directories``: as for ``installed_bundles``. Raises ``BundleError`` for a pack that is missing, corrupt, or not
-    computable.
+    ``directories``: as for ``installed_bundles``. ``trusted``: public keys, as ``models.trusted_keys``. Raises
+    ``BundleError`` for a pack that is missing, corrupt, not computable, or not signed by one of the trusted keys.
     """
     path = locate(name, directories, pack=True)
     try:
-        card, contents = read_pack(path)
+        card, contents = read_pack(path, asked_of(path, trusted))
         heads = tuple(
             {kind: Labels.from_arrays(load_npz(contents[head.file], head.file), head) for kind, head in found.items()}
             for _, found in card.trunks

@@ -23,11 +23,15 @@ def add_passphrase(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_passphrase(path: str | None, *, fresh: bool) -> str:
-    """The passphrase. ``fresh``: a new one, which is asked for twice. Raises ``UsageError``."""
+def read_passphrase(path: str | None, *, fresh: bool, may_be_empty: bool = False) -> str:
+    """The passphrase. ``fresh``: a new one, which is asked for twice. ``may_be_empty``: where none is given and nobody
+    can be asked, it is empty. Raises ``UsageError``.
+    """
     if path is not None:
         return _first_line(path)
     if not sys.stdin.isatty():
+        if may_be_empty:
+            return ""
         raise UsageError(
             "There is no terminal to ask for the passphrase at", "Give it with --passphrase-file FILE, or - for stdin."
         )

@@ -57,7 +57,7 @@ class Command:
 TRY, PEOPLE, SERVICE, OTHER = "Try it", "People and voices", "On the device", "Models and fleets"
 
 BUILT_IN: Final = tuple(
-    Command(name, f"edge.cli.{name}", group, summary)
+    Command(name, f"edge.cli.{name.replace('-', '_')}", group, summary)
     for name, group, summary in (
         ("demo", TRY, "See it work in a minute: two people, strangers and a broker, no hardware."),
         ("simulate", TRY, "Send recordings through the very pipeline of the device and show its events."),
@@ -67,22 +67,24 @@ BUILT_IN: Final = tuple(
         ("spooftest", PEOPLE, "What gets past verify: recordings, loudspeakers, telephones, synthetic voices."),
         ("unlock", PEOPLE, "Take a lock-out back with the PIN, or set the PIN."),
         ("audit", PEOPLE, "Who tried to be recognised, and whether the log of that is as it was written."),
-        ("people", PEOPLE, "List, show, rename and remove the people enrolled."),
+        ("people", PEOPLE, "List, show, rename, remove, export and import the people enrolled; revoke."),
         ("calibrate", PEOPLE, "Fit the decisions to this household's own clips, and tell what to expect."),
         ("run", SERVICE, "Listen, and publish who speaks over MQTT."),
         ("status", SERVICE, "How is the daemon on this machine? Answers with its exit code."),
         ("bundle", SERVICE, "Check a bundle, put it to use under a running daemon, and take that back."),
+        ("bundle-sign", OTHER, "Sign a bundle, so that devices know whose it is (also: bundle sign)."),
         ("devices", SERVICE, "List the microphones."),
         ("doctor", SERVICE, "Check the installation, and say what to do about what is missing."),
         ("bench", SERVICE, "Measure speed and memory on this machine."),
     )
 )
 
-PAIRS: Final = frozenset({"bench verify"})
-"""Two words that name one command of another room, there written with a hyphen."""
+PAIRS: Final = frozenset({"bench verify", "bench household", "bundle sign"})
+"""Two words that name one command, elsewhere written with a hyphen."""
 
 _OUTSIDE: Final = {
     "bench-verify": "Measure how often strangers are let in and people refused (also: bench verify).",
+    "bench-household": "Measure false names per hour and misses of a household (also: bench household).",
     "evaluate": "Measure a bundle's error rates on lists of trials.",
     "calibrate-bundle": "Fit a bundle's calibration and operating points.",
     "data": "Check recordings, and prepare features for training.",

@@ -26,7 +26,7 @@ def labels(case: Case) -> Finding:
         line, facts = _described(name, path, opened, name in settings.models.packs)
         lines.append(line)
         packs.append(facts)
-    chosen = [open_pack(name, directories) for name in settings.models.packs]
+    chosen = [open_pack(name, directories, settings.models.trusted_keys) for name in settings.models.packs]
     opened.put_on(chosen)
     found = analyses(opened, settings.privacy)
     facts = {

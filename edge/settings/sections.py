@@ -163,6 +163,13 @@ class Models:
         pattern=r"[^\s,]+",
         pattern_words="a list of names or paths, without spaces",
     )
+    trusted_keys: tuple[str, ...] = setting(
+        (),
+        "Public keys (`ed25519:` and 44 characters). Where there are any, a bundle or pack is only opened if one of "
+        "them has signed it (`earmark bundle sign`); those that come with the package need no signature.",
+        pattern=r"ed25519:[A-Za-z0-9+/]{43}=",
+        pattern_words="a list of keys such as ed25519:... as `earmark bundle sign` prints them",
+    )
     threads: int = setting(
         1, "Threads of the interpreter. More than one is slower on most small boards; measure first.", low=1, high=16
     )

@@ -77,7 +77,7 @@ def _parameters(head: bytes) -> tuple[bytes, dict[str, int]]:
         salt = bytes.fromhex(raw["salt"])
         cost = {name: int(raw[name]) for name in ("n", "r", "p")}
         kind = raw["kdf"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise _no_file("its second line makes no sense") from error
     n, r, p = cost["n"], cost["r"], cost["p"]
     sensible = 2**10 <= n <= 2**20 and not n & (n - 1) and 1 <= r <= 32 and 1 <= p <= 16
