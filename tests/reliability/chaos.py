@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.broker import wait_for
+from tests.edge.cli import voice_bundle
 from tests.reliability.device import BASE, DISCOVERY, Device
 from tests.reliability.household import enrol, names
 from tests.reliability.ledger import Ledger, expected_states, first_arrivals, open_up
@@ -247,11 +248,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=10_000, help="to be decided")
     parser.add_argument("--kills", type=int, default=50, help="of the broker, and as many of the daemon")
-    # Feature statistics instead of a network: what is put to the test comes after the models, and startup is quick.
-    add_arguments(parser, "baseline")
+    add_arguments(parser, "")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="earmark-chaos-") as name:
-        toll = Chaos(Path(name), args.events, args.kills, args.seed, args.bundle, tell=not args.quiet).run()
+        # Feature statistics instead of a network: what is put to the test comes after the models.
+        bundle = args.bundle or str(voice_bundle.make(Path(name) / "voices"))
+        toll = Chaos(Path(name), args.events, args.kills, args.seed, bundle, tell=not args.quiet).run()
     return finish("chaos", args, judge(toll))
 
 

@@ -31,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser, bundle: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn by lot")
-    parser.add_argument("--bundle", default=bundle, help="the models: a name or a path")
+    parser.add_argument(
+        "--bundle",
+        default=bundle,
+        help=f"the models: a name or a path; {bundle or 'a small one made on the spot'} by default",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures into a file, too")
     parser.add_argument("--quiet", action="store_true", help="no progress")
 

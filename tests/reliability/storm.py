@@ -127,15 +127,15 @@ class Disk:
 
 
 def speech(seed: int) -> Iterator[day.Pcm]:
-    """One utterance after the other: most of them a sentence or half of one, every third too short to tell anything."""
+    """One utterance after the other: half of them sentences or the beginning of one, half too short to tell much."""
     rng = np.random.default_rng(seed)
     noise = (rng.standard_normal(20 * SAMPLE_RATE) * 20).astype(np.int16)
     while True:
         clip = day.clips()[int(rng.integers(len(day.clips())))]
-        if rng.random() < 0.35:
+        if rng.random() < 0.5:
             start = int(rng.integers(len(clip) // 2))
             clip = clip[start : start + int(rng.uniform(0.5, 0.8) * SAMPLE_RATE)]
         elif rng.random() < 0.7:
-            clip = clip[: int(rng.uniform(1.4, 2.6) * SAMPLE_RATE)]
+            clip = clip[: int(rng.uniform(1.2, 2.2) * SAMPLE_RATE)]
         spoken = np.concatenate([clip, np.zeros(round(rng.uniform(0.7, 0.9) * SAMPLE_RATE), np.int16)])
         yield spoken + noise[: len(spoken)]
