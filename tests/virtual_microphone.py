@@ -113,7 +113,8 @@ class VirtualMicrophone:
         """Let the microphone begin to hear ``samples``; gives the player, to be waited for."""
         path = self._folder / "begin.wav"
         soundfile.write(path, samples, rate, subtype="PCM_16")
-        return subprocess.Popen(["paplay", "--device=vmic", str(path)], env=self._full_environment())
+        command = ["paplay", "--device=vmic", str(path)]
+        return subprocess.Popen(command, env=self._full_environment(), stderr=subprocess.DEVNULL)
 
     def play_file(self, path: Path) -> None:
         """Let the microphone hear a WAV file; returns when it is over."""

@@ -41,8 +41,8 @@ class Card:
         self.microphone = VirtualMicrophone()
         self.environment = self.microphone.environment | {
             "LD_PRELOAD": str(library),
-            "EARMARK_ALSA_FAULT": str(self._word),
-            "EARMARK_TEST_PROC": str(self._proc),
+            "FAULTY_ALSA": str(self._word),
+            "FAULTY_PROC": str(self._proc),
         }
         os.environ.update(self.microphone.environment)  # for pactl and paplay
         self.plug_in()
@@ -68,8 +68,8 @@ class Card:
         self.hush()
 
     def rustle(self) -> None:
-        """Let it hear noise of -60 dBFS: what is silent now is not the room."""
-        noise = np.random.default_rng(5).normal(0, 1e-3, 16_000 * 120).astype(np.float32)
+        """Let it hear noise of -70 dBFS: what is silent now is not the room."""
+        noise = np.random.default_rng(5).normal(0, 3e-4, 16_000 * 120).astype(np.float32)
         self._noise = self.microphone.begin(noise)
 
     def hush(self) -> None:

@@ -1,6 +1,6 @@
 """``earmark run`` on a machine with something wrong: a card that misbehaves, or a processor that is too slow.
 
-Takes: the command line of ``earmark``; EARMARK_TEST_PROC, a folder in place of /proc/asound; EARMARK_TEST_SLOW, a file
+Takes: the command line of ``earmark``; FAULTY_PROC, a folder in place of /proc/asound; FAULTY_SLOW, a file
 with a number, how many seconds a second of sound costs beside what it costs anyway. Gives: what ``earmark`` gives. Must
 hold: nothing else differs from the program as it is installed.
 """
@@ -36,8 +36,8 @@ def slow_down(number: Path) -> None:
 
 
 if __name__ == "__main__":
-    if folder := os.environ.get("EARMARK_TEST_PROC"):
+    if folder := os.environ.get("FAULTY_PROC"):
         hide_cards(Path(folder))
-    if file := os.environ.get("EARMARK_TEST_SLOW"):
+    if file := os.environ.get("FAULTY_SLOW"):
         slow_down(Path(file))
     sys.exit(main())

@@ -1,6 +1,6 @@
 /* A sound card that misbehaves: preloaded into a program, it stands between PortAudio and ALSA's library.
  *
- * Takes: the first line of the file that EARMARK_ALSA_FAULT names, read anew at every call. Gives: ALSA's own answers, or
+ * Takes: the first line of the file that FAULTY_ALSA names, read anew at every call. Gives: ALSA's own answers, or
  *   busy       opening a recording fails as it does while another program holds the device
  *   hang       opening a recording does not return while the line says so
  *   only RATE  the device has no other rate
@@ -20,7 +20,7 @@ static unsigned int claimed;
 static int lost;
 
 static const char *path(void) {
-    const char *found = getenv("EARMARK_ALSA_FAULT");
+    const char *found = getenv("FAULTY_ALSA");
     return found ? found : "/dev/null";
 }
 
