@@ -12,6 +12,7 @@ import select
 import ssl
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,13 +22,15 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.errors import BrokerError
-from edge.mqtt.problems import connect_problem, lost_problem, refusal_problem
+from edge.mqtt.problems import connect_problem, lost_problem, nonsense_problem, refusal_problem
 from edge.mqtt.wake import Wake
 from edge.records import Message
 from edge.settings import Mqtt, Secret
 
 _CONNACK_SECONDS: Final = 10.0
 _FLUSH_SECONDS: Final = 1.0
+_LONGEST_BYTES: Final = 1 << 16
+"""Of a received message; commands and birth messages are far shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class Connection:
         self.received: list[Received] = []
         self.refused_subscriptions: list[tuple[str, str]] = []
         five = mqtt.protocol == "5"
-        self._client = paho.Client(
+        self._client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             # MQTT 5 says this at connect(), and paho raises where both are given.
@@ -146,14 +149,23 @@ class Connection:
         self._wake.clear()
         events = ready.get(sock.fileno(), 0)
         if events & ~select.POLLOUT or _buffered(sock):
-            self._client.loop_read()
+            self._read()
         while (rest := self._client.socket()) is not None and _buffered(rest):
-            self._client.loop_read()
+            self._read()
         if self._client.want_write():
             self._client.loop_write()
         self._client.loop_misc()
         if self._client.socket() is None or self._lost is not None:
             raise self._end()
+
+    def _read(self) -> None:
+        """Take what has come. Raises ``BrokerError`` where that is not MQTT."""
+        try:
+            self._client.loop_read()
+        except Exception as error:  # paho raises whatever its decoding stumbles over, struct.error and IndexError too
+            self.abandon()
+            raise nonsense_problem(self._mqtt) from error
+        self._client.forget_surplus()
 
     def send(self, message: Message) -> int | None:
         """Hand a message to the socket; gives the number that will show up in ``settled``, None where it was not
@@ -207,7 +219,7 @@ class Connection:
     ) -> None:
         self._connack = code
         # MQTT 5: a broker ends the connection of a client that has more on the way than this.
-        self.window = min(self.window, getattr(properties, "ReceiveMaximum", self.window))
+        self.window = max(1, min(self.window, getattr(properties, "ReceiveMaximum", self.window)))
 
     def _on_disconnect(
         self,
@@ -225,13 +237,28 @@ class Connection:
         self.settled.append(Settled(mid, str(code), code.value) if code.is_failure else Settled(mid))
 
     def _on_message(self, client: paho.Client, data: object, message: paho.MQTTMessage) -> None:
-        self.received.append(Received(message.topic, bytes(message.payload), message.retain))
+        with suppress(UnicodeDecodeError):  # the topic is no text, so it is none that was subscribed to
+            self.received.append(Received(message.topic, bytes(message.payload), message.retain))
 
     def _on_subscribe(
         self, client: paho.Client, data: object, mid: int, codes: list[ReasonCode], properties: Properties | None
     ) -> None:
         pattern = self._subscribing.pop(mid, "")
         self.refused_subscriptions += [(pattern, str(code)) for code in codes if code.is_failure]
+
+
+class _Client(paho.Client):
+    """paho's client; but of a message that is longer than any that is listened to, only the beginning is kept.
+
+    Any other client of the broker may send as much as 256 MB to a topic of commands, and retain it there.
+    """
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        return super()._sock_recv(min(bufsize, _LONGEST_BYTES))
+
+    def forget_surplus(self) -> None:
+        """Between two readings, each of which is at most a hundred pieces."""
+        del self._in_packet["packet"][_LONGEST_BYTES:]
 
 
 def _buffered(sock: object) -> bool:

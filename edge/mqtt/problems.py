@@ -82,6 +82,14 @@ def lost_problem(mqtt: Mqtt, reason: str) -> BrokerError:
     return BrokerError(f"The connection to the broker at {where} was lost", "Check that the broker runs.")
 
 
+def nonsense_problem(mqtt: Mqtt) -> BrokerError:
+    """What came is not MQTT."""
+    return BrokerError(
+        f"What answers at {mqtt.host}:{mqtt.effective_port} does not speak MQTT as it should",
+        "Check mqtt.host, mqtt.port and mqtt.protocol.",
+    )
+
+
 def stolen_problem(mqtt: Mqtt) -> BrokerError:
     """Another client uses our id, so that the two throw each other out."""
     return BrokerError(
