@@ -8,6 +8,7 @@ never get through; lost frames move the clock by exactly their duration, full-sc
 from __future__ import annotations
 
 from math import ceil
+from typing import Final
 
 import numpy as np
 
@@ -15,13 +16,17 @@ from edge.audio.downmix import Downmix
 from edge.audio.resample import Resampler
 from edge.records import SAMPLE_RATE, AudioBlock, Float32
 
+_LARGEST: Final = 1e6
+"""120 dB above full scale: no sound, and sums over it would no longer be numbers."""
+
 
 class BlockMaker:
     """Turns frames of one stream into blocks. Every source has one.
 
     ``full_scale`` is the magnitude from which on a sample counts as clipped. ``clipped`` of a block is given in samples
     of 16 kHz, so that it can be divided by the length of the block. ``repaired`` counts the samples (of all channels)
-    that were NaN or infinite and became zero. Raises ``ValueError`` for a rate that cannot be converted.
+    that were no numbers (NaN, infinite or absurdly large) and became zero. Raises ``ValueError`` for a rate that cannot
+    be converted.
     """
 
     def __init__(self, rate: int, channels: int, full_scale: float = 0.9999) -> None:
@@ -43,7 +48,7 @@ class BlockMaker:
     def push(self, frames: Float32) -> AudioBlock | None:
         """Take frames ``(n, channels)``; give a block, or None while the filters still hold everything back."""
         self._frames += len(frames)
-        finite = np.isfinite(frames)
+        finite = np.abs(frames) <= _LARGEST  # false for NaN, too
         if not finite.all():
             self.repaired += int(finite.size - np.count_nonzero(finite))
             frames = np.where(finite, frames, np.float32(0))
