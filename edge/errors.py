@@ -26,6 +26,10 @@ EXIT_INTERRUPTED: Final = 130
 """Stopped by Ctrl-C."""
 
 
+_LONGEST: Final = 1800
+"""Characters of a cause or a remedy. What they quote may be a megabyte."""
+
+
 class EarmarkError(Exception):
     """Base of every error that a person may see.
 
@@ -49,7 +53,9 @@ class EarmarkError(Exception):
 
 
 def _plain(text: str, lines: bool) -> str:
-    """``text`` as it may be printed and logged: bytes of a file name that are no text become ``\\udcNN``."""
+    """``text`` as it may be printed and logged: bytes of a file name that are no text are escaped."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
     if text.isprintable():
         return text
     kept = "\n" if lines else ""
