@@ -79,7 +79,7 @@ def read_list(path: Path) -> TrialList:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"The trial list {path} cannot be read ({error})", "Check the path.") from error
     if not rows:
         raise UsageError(f"The trial list {path} has no trials", "It needs a header line and one line per trial.")

@@ -80,7 +80,8 @@ def _progress(console: Console, request: VerifyRequest, told: dict[str, Any]) ->
     if told.get("stage") == "challenge":
         console.prompt(f"Say: {printable(str(told.get('text', '')))}")
     elif told.get("stage") == "listening" and not request.challenge:
-        console.note(f"The daemon holds the microphone and listens for at most {seconds:g} s: say a sentence.")
+        most = f" for at most {seconds:g} s" if isinstance(seconds, int | float) else ""
+        console.note(f"The daemon holds the microphone and listens{most}: say a sentence.")
 
 
 def _tell(console: Console, answer: Answer) -> int:

@@ -81,7 +81,7 @@ class Truth:
             clips = {str(c["file"]): str(c["who"]) for c in raw.get("clips", ())}
         except OSError as error:
             raise UsageError(f"The truth file {path} cannot be read: {error.strerror}", "Name a JSON file.") from None
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise UsageError(
                 f"The truth file {path} is not of the right form ({type(error).__name__}: {error})",
                 'It holds {"segments": [{"start": 0.0, "end": 2.5, "who": "Ada"}]} or {"clips": [{"file", "who"}]}.',
