@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from deploy.fleet.actions import Action
-from deploy.fleet.asking import ask
+from deploy.fleet.asking import Report, ask
 from deploy.fleet.inventory import Pace
 from deploy.fleet.journal import SETTLED, Journal, now
-from deploy.fleet.one_host import Ended, Say, change, judge, take_back
+from deploy.fleet.one_host import Ended, Say, change, take_back
 from deploy.fleet.ssh import Shell
 from edge.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_NO, EXIT_OK
 
@@ -98,7 +98,8 @@ class Rollout:
         well = True
         for name in done:
             report = ask(self._shells[name])
-            if why := judge(self._action, report, report):
+            faults = "" if self._allow_faults else "; ".join(report.faults)
+            if why := report.problem or self._action.amiss(Report(name, reachable=True), report) or faults:
                 well = False
                 self._say(name, f"not well any more ({why}); going back")
                 self._note(name, take_back(self._shells[name], self._action, self._pace, why), 0.0)

@@ -218,7 +218,7 @@ def _refuse_strangers(offer: Offer, settings: Settings, daemon: Running | None, 
         people = int(status.get("enrolled", 0))
         same = status.get("encoder") == card.encoder or (bool(card.space) and card.space == status.get("space"))
         used = f"space {status['space']}" if status.get("space") else "a space of its own"
-        who = f"the {_people(people)} enrolled here"
+        who = f"{_people(people)} enrolled here"
     else:
         try:
             other = read_card(locate(settings.models.bundle, bundle_dirs(settings, place)))

@@ -1,0 +1,195 @@
+"""Waves, stops, ways back and resumption, on hosts that are a few lines of Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.fleet import journal as journals
+from deploy.fleet import one_host, rollout
+from deploy.fleet.actions import Foresight
+from deploy.fleet.asking import Report
+from deploy.fleet.faults import ChangeFailed, HostError, RolloutError
+from deploy.fleet.inventory import Host, Pace
+from deploy.fleet.journal import Journal
+from deploy.fleet.plan import waves
+from deploy.fleet.rollout import Rollout
+
+PACE = Pace(health_seconds=0, settle_seconds=0)
+
+
+@dataclass
+class Device:
+    """What a shell leads to: what runs there, and how it takes a change."""
+
+    host: Host
+    runs: str = "old"
+    faults: tuple[str, ...] = ()
+    reachable: bool = True
+    dropped: int = 0
+    taking: str = "well"
+    """``well``; ``sick``: runs the new one with a fault; ``stuck``: so, and cannot go back; ``refuses``; ``loses``
+    events; ``vanishes``: cannot be reached any more."""
+    log: list[str] = field(default_factory=list)
+
+
+def ask(device: Device) -> Report:
+    if not device.reachable:
+        return Report(device.host.name, False, problem="cannot be reached")
+    status: dict[str, Any] = {"version": "1", "fingerprint": device.runs, "model": device.runs}
+    status |= {"faults": list(device.faults), "outbox_dropped": device.dropped}
+    return Report(device.host.name, True, True, "", status, 0.0)
+
+
+class Renewal:
+    title = "renewal"
+
+    def foresee(self, host: Host, report: Report) -> Foresight:
+        return Foresight(report.get("model"), "new", already=report.get("model") == "new")
+
+    def apply(self, shell: Device, report: Report) -> None:
+        shell.log.append("apply")
+        if shell.taking == "refuses":
+            raise ChangeFailed("no, thank you", as_before=True)
+        shell.runs = "new"
+        if shell.taking in {"sick", "stuck"}:
+            shell.faults = (*shell.faults, "microphone: gone")
+        if shell.taking == "loses":
+            shell.dropped += 3
+        if shell.taking == "vanishes":
+            shell.reachable = False
+            raise HostError("the connection broke")
+
+    def amiss(self, before: Report, after: Report) -> str:
+        return "" if after.get("model") == "new" else "it runs the old one"
+
+    def undo(self, shell: Device) -> None:
+        shell.log.append("undo")
+        if not shell.reachable:
+            raise HostError("cannot be reached")
+        if shell.taking == "stuck":
+            raise ChangeFailed("it does not let go", as_before=False)
+        shell.runs, shell.faults = "old", ()
+
+
+@pytest.fixture(autouse=True)
+def python_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_host, "ask", ask)
+    monkeypatch.setattr(rollout, "ask", ask)
+    monkeypatch.setattr(one_host, "_LOOK_SECONDS", 0.0)
+
+
+def fleet(count: int = 6, **taking: str) -> dict[str, Device]:
+    return {f"h{i}": Device(Host(f"h{i}", f"h{i}"), taking=taking.get(f"h{i}", "well")) for i in range(count)}
+
+
+def go(
+    path: Path, devices: dict[str, Device], *, journal: Journal | None = None, pace: Pace = PACE, **more: Any
+) -> int:
+    if journal is None:
+        journal = journals.begin(path / "j.json", {"what": "renewal"}, waves(list(devices), ("1",), "2"))
+    shells: Any = devices
+    return Rollout(journal, shells, Renewal(), pace, lambda name, text: None, **more).run()
+
+
+def states(path: Path) -> list[str]:
+    found = journals.load(path / "j.json")
+    assert found is not None
+    return [found.hosts[name].state for name in sorted(found.hosts)]
+
+
+def test_all_hosts_are_changed_wave_by_wave(tmp_path: Path) -> None:
+    devices = fleet()
+    assert go(tmp_path, devices) == 0
+    assert {device.runs for device in devices.values()} == {"new"}
+    assert states(tmp_path) == ["done"] * 6
+
+
+@pytest.mark.parametrize("taking", ["sick", "refuses", "loses"])
+def test_the_first_host_that_fails_is_as_before_and_nothing_further_begins(tmp_path: Path, taking: str) -> None:
+    devices = fleet(h2=taking)
+    devices["h2"].dropped = 7
+    assert go(tmp_path, devices) == 1
+    assert states(tmp_path) == ["done", "done", "as_before", "waiting", "waiting", "waiting"]
+    assert [device.runs for device in devices.values()] == ["new", "new", "old", "old", "old", "old"]
+    assert not devices["h3"].log
+
+
+@pytest.mark.parametrize("taking", ["stuck", "vanishes"])
+def test_a_host_that_cannot_go_back_is_called_broken(tmp_path: Path, taking: str) -> None:
+    assert go(tmp_path, fleet(h0=taking)) == 5
+    assert states(tmp_path) == ["broken", *["waiting"] * 5]
+
+
+def test_a_host_that_is_not_well_is_not_touched_unless_that_is_wanted(tmp_path: Path) -> None:
+    devices = fleet(1)
+    devices["h0"].faults = ("broker: not connected",)
+    assert go(tmp_path, devices) == 1
+    assert not devices["h0"].log
+    assert go(tmp_path, devices, allow_faults=True) == 0
+
+
+def test_a_host_whose_clock_is_wrong_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    devices = fleet(1)
+    for skew, uncertain, code in ((2.5, 0.1, 1), (-2.5, 0.1, 1), (2.5, 1.0, 0)):
+        late = lambda one, s=skew, u=uncertain: replace(ask(one), clock_seconds=s, clock_uncertain_seconds=u)  # noqa: E731
+        monkeypatch.setattr(one_host, "ask", late)
+        assert go(tmp_path, devices) == code
+
+
+def test_a_rollout_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    devices = fleet(h2="refuses")
+    assert go(tmp_path, devices) == 1
+    devices["h2"].taking = "well"
+    assert go(tmp_path, devices, journal=journals.load(tmp_path / "j.json")) == 0
+    assert states(tmp_path) == ["done"] * 6
+    assert devices["h0"].log == ["apply"]
+    assert devices["h2"].log == ["apply", "apply"]
+
+
+def test_a_host_that_was_being_changed_when_everything_ended_is_asked_what_it_runs(tmp_path: Path) -> None:
+    devices = fleet(2)
+    journal = journals.begin(tmp_path / "j.json", {"what": "renewal"}, (("h0",), ("h1",)))
+    journal.note("h0", state="working")
+    devices["h0"].runs = "new"
+    assert go(tmp_path, devices, journal=journals.load(tmp_path / "j.json")) == 0
+    assert states(tmp_path) == ["already", "done"]
+    assert not devices["h0"].log
+
+
+def test_a_host_that_falls_ill_while_it_soaks_goes_back_and_stops_everything(tmp_path: Path) -> None:
+    devices = fleet(3)
+
+    class Ill(Renewal):
+        def apply(self, shell: Device, report: Report) -> None:
+            super().apply(shell, report)
+            if shell.host.name == "h1":
+                devices["h0"].faults = ("microphone: gone",)
+
+    journal = journals.begin(tmp_path / "j.json", {}, (("h0",), ("h1",), ("h2",)))
+    shells: Any = devices
+    pace = replace(PACE, soak_seconds=0.01)
+    assert Rollout(journal, shells, Ill(), pace, lambda name, text: None).run() == 1
+    assert states(tmp_path) == ["as_before", "done", "waiting"]
+    assert [device.runs for device in devices.values()] == ["old", "new", "old"]
+
+
+def test_two_rollouts_of_one_inventory_are_never_under_way(tmp_path: Path) -> None:
+    with (
+        journals.alone(tmp_path / "j.json"),
+        pytest.raises(RolloutError, match="under way"),
+        journals.alone(tmp_path / "j.json"),
+    ):
+        raise AssertionError("both hold it")
+    with journals.alone(tmp_path / "j.json"):
+        assert journals.load(tmp_path / "j.json") is None
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema": 1}', '{"schema": 2}', '{"schema": 1, "hosts": 3}'])
+def test_a_journal_that_cannot_be_understood_is_said_so(tmp_path: Path, text: str) -> None:
+    (tmp_path / "j.json").write_text(text)
+    with pytest.raises(RolloutError, match="cannot be understood"):
+        journals.load(tmp_path / "j.json")
