@@ -20,7 +20,8 @@ read from a real daemon in a process of its own that publishes to mosquitto (or 
 EXAMPLES = """earmark bench                          about 40 seconds
 earmark bench --quick                  CPU figures only
 earmark bench --bundle baseline --json
-earmark bench verify --help            false accepts and refusals, on a folder of speech"""
+earmark bench verify --help            false accepts and refusals, on a folder of speech
+earmark bench household --help         false names per hour, on a folder of speech"""
 
 
 def register(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +16,12 @@ from edge.decision import Decider
 from edge.records import Profile
 from edge.scoring import Scorer
 from edge.settings import Decide
+from training.bench import PROFILES
 from training.embeddings import Heard
 from training.trials import Side
 from training.verify_bench.plan import Condition
 
 Bools = npt.NDArray[np.bool_]
-
-PROFILES: Final[tuple[Profile, ...]] = ("relaxed", "balanced", "strict")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,12 +1,11 @@
 """Shares of strangers let in and of people refused, per attempt and per three attempts.
 
-Takes ``Answers``. Gives figures with 95 % bootstrap intervals over people. Must hold: where nobody was let in the bound
-is the rule of three, never nothing.
+Takes ``Answers``. Gives figures with 95 % bootstrap intervals over people.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
@@ -14,33 +13,12 @@ import numpy.typing as npt
 
 from edge.decision import FAR_TARGETS
 from edge.records import Profile
-from training import metrics
-from training.verify_bench.attempts import PROFILES, Answers
+from training.bench import PROFILES
+from training.bench.rates import rate
+from training.verify_bench.attempts import Answers
 from training.verify_bench.plan import Condition
 
 TRIES: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """``share`` of ``trials``, 0 to 1, with its interval; NaN where there were no trials."""
-
-    share: float
-    low: float
-    high: float
-    trials: int
-
-
-def rate(events: npt.ArrayLike, people: npt.ArrayLike) -> Rate:
-    """Share of ``events`` with an interval over ``people`` (one name or place per trial)."""
-    found = np.asarray(events, bool)
-    names = [str(one) for one in np.asarray(people)]
-    if not len(found):
-        return Rate(float("nan"), float("nan"), float("nan"), 0)
-    low, high = metrics.interval(names, lambda weights: metrics.weighted_share(found, weights))
-    if not found.any():
-        high = metrics.rule_of_three(len(found))
-    return Rate(float(found.mean()), low, high, len(found))
 
 
 def figures(condition: Condition, found: Answers) -> list[dict[str, Any]]:

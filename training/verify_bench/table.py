@@ -6,9 +6,10 @@ of trials behind it.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
+
+from training.bench.tables import share, table
 
 COLUMNS: Final = {
     "false_accepts": "strangers let in",
@@ -28,7 +29,7 @@ def text(report: Mapping[str, Any], *, markdown: bool) -> str:
     ]
     waiting = report["waiting"]
     lines = [
-        _table(head, rows, markdown),
+        table(head, rows, markdown=markdown),
         "",
         f"{report['bundle']}; {report['machine']}; {report['measured']}.",
         "Percent [95 % interval over people] of how many.",
@@ -37,19 +38,3 @@ def text(report: Mapping[str, Any], *, markdown: bool) -> str:
         f" {waiting['computing_ms_median']:.0f} ms (median), {waiting['computing_ms_p95']:.0f} ms (95th percentile).",
     ]
     return "\n".join(lines)
-
-
-def share(rate: Mapping[str, float]) -> str:
-    """``0.21 [0.05-0.4] of 8832``; a dash where nothing was tried."""
-    if not rate["trials"] or math.isnan(rate["share"]):
-        return "-"
-    return f"{100 * rate['share']:.2f} [{100 * rate['low']:.2f}-{100 * rate['high']:.2f}] of {rate['trials']}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], markdown: bool) -> str:
-    if markdown:
-        return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows))
-    widths = [max(len(row[place]) for row in (head, *rows)) for place in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
-    )

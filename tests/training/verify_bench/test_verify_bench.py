@@ -14,12 +14,15 @@ from hypothesis import strategies as st
 
 from edge.errors import UsageError
 from tests.edge.synthetic import at_level, speech_like
+from training.bench import PROFILES
+from training.bench.people import ENROL_CLIPS
+from training.bench.rates import rate
+from training.bench.tables import share
 from training.corpus import COLUMNS, Recording
-from training.verify_bench.attempts import PROFILES, Answers
+from training.verify_bench.attempts import Answers
 from training.verify_bench.command import bench_verify
-from training.verify_bench.figures import figures, rate
-from training.verify_bench.plan import ATTEMPTS, ENROL_CLIPS, Claimant, Condition, conditions
-from training.verify_bench.table import share
+from training.verify_bench.figures import figures
+from training.verify_bench.plan import ATTEMPTS, Claimant, Condition, conditions
 
 
 def reading(person: str, chapter: int, number: int, gender: str = "f") -> Recording:
