@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from deploy.access import acl
 from deploy.install import arguments as installer
 from deploy.pam import files as pam
-from deploy.snippets import acl, asound, udev_rule
+from deploy.snippets import asound, udev_rule
 from deploy.units import template, unit
 from edge.errors import EXIT_OK
 from edge.settings import Settings, load
@@ -55,7 +56,8 @@ def make_unit(options: argparse.Namespace) -> str:
     """``earmark deploy unit``. It may be made before the settings are written, or for another machine."""
     path = config_path(options)
     settings = load(path) if path is None or path.exists() else Settings()
-    return unit(settings, prefix=options.prefix, config=options.config or SYSTEM_CONFIG, user=options.user)
+    where = {"prefix": options.prefix, "config": options.config or SYSTEM_CONFIG, "user": options.user}
+    return unit(settings, **where, encrypted=options.encrypted)
 
 
 def make_sample(_: argparse.Namespace) -> str:
@@ -114,6 +116,7 @@ def parser() -> argparse.ArgumentParser:
     word = words.add_parser("unit", help="the hardened systemd service")
     word.add_argument("--prefix", default="/opt/earmark", help="virtual environment with bin/earmark (%(default)s)")
     word.add_argument("--user", default="", help="existing account; without it systemd makes one for the run")
+    word.add_argument("--encrypted", action="store_true", help="secrets are files made by `systemd-creds encrypt`")
     add_config(word)
     word.set_defaults(make=make_unit)
 

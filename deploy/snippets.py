@@ -1,6 +1,6 @@
-"""Small texts for the neighbours of the daemon: udev, ALSA and the broker.
+"""Small texts for the neighbours of the daemon: udev and ALSA.
 
-Takes: what identifies a microphone, or the settings. Gives: the text of a file. Must hold: what comes from a person is
+Takes: what identifies a microphone. Gives: the text of a file. Must hold: what comes from a person is
 checked before it stands in a file that root will trust.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 
 from edge.errors import UsageError
-from edge.settings import Settings
 
 
 def udev_rule(*, vendor: str, product: str, serial: str = "", port: str = "", name: str = "earmark") -> str:
@@ -64,27 +63,3 @@ def check_card(name: str) -> None:
         raise UsageError(
             f"--name {name!r} cannot be the id of a sound card", "Use a letter, then letters, digits or _, at most 15."
         )
-
-
-def acl(settings: Settings) -> str:
-    """The lines of a mosquitto access list that let this device do its work and nothing else.
-
-    Raises ``UsageError`` where the settings name no broker account, since a list is about accounts.
-    """
-    mqtt, home, node = settings.mqtt, settings.homeassistant, settings.node.name
-    if not re.fullmatch(r"\S{1,64}", mqtt.username):
-        raise UsageError(
-            "the settings name no account at the broker",
-            "Set mqtt.username, or say --user NAME; the list gives rights to that account.",
-        )
-    lines = [
-        f"# What {node} may do. Made by `earmark deploy acl`; append it to mosquitto's acl_file.",
-        f"user {mqtt.username}",
-        f"topic readwrite {mqtt.base_topic}/{node}/#",
-    ]
-    if home.enabled:
-        lines += [
-            f"topic write {home.prefix}/device/earmark_{node}/config",
-            f"topic read {home.status_topic}",
-        ]
-    return "\n".join(lines) + "\n"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from importlib.resources import files
 from string import Template
 from typing import Final
@@ -22,15 +23,22 @@ HOME_NETWORKS: Final = ("localhost", "link-local", "10.0.0.0/8", "172.16.0.0/12"
 UNSEEN: Final = frozenset({"home", "root", "tmp"})
 """Top-level folders that ``ProtectHome`` and ``PrivateTmp`` hide from the service."""
 
-DEFAULT_CREDENTIAL: Final = "mqtt-password"
+PASSWORD: Final = "mqtt-password"
+"""The usual name of the credential with the broker's password."""
+
+VOICEPRINT_KEY: Final = "earmark-voiceprint-key"
+"""The credential with the key of the people database; without it the key lies in the state folder."""
+
+FOLDER: Final = "/etc/earmark"
 
 
-def unit(settings: Settings, *, prefix: str, config: str, user: str = "") -> str:
+def unit(settings: Settings, *, prefix: str, config: str, user: str = "", encrypted: bool = False) -> str:
     """The text of ``earmark.service``.
 
     ``prefix``: folder whose ``bin/earmark`` runs. ``config``: settings file for ``earmark run``. ``user``: an existing
-    account; empty lets systemd make one that exists only while the service runs. Raises ``UsageError`` for a path or a
-    name that systemd would read as something else.
+    account; empty lets systemd make one that exists only while the service runs. ``encrypted``: secrets lie in
+    /etc/credstore.encrypted, as `systemd-creds encrypt` makes them. Raises ``UsageError`` for a path or a name that
+    systemd would read as something else.
     """
     for option, path in (("--prefix", prefix), ("--config", config)):
         if not re.fullmatch(r"/[A-Za-z0-9/_.+-]+", path):
@@ -52,15 +60,33 @@ def unit(settings: Settings, *, prefix: str, config: str, user: str = "") -> str
         prefix=prefix.rstrip("/"),
         config=config,
         account=account,
-        credential=credential(settings),
+        password=password(settings),
+        credentials=credential_lines(credentials(settings), encrypted=encrypted),
         addresses=" ".join((*HOME_NETWORKS, *broker_address(settings))),
     )
 
 
-def credential(settings: Settings) -> str:
+def password(settings: Settings) -> str:
     """The name of the systemd credential with the broker's password: the one in the settings, else the usual one."""
     name = settings.mqtt.password_file
-    return name if re.fullmatch(r"[A-Za-z0-9_.-]+", name) else DEFAULT_CREDENTIAL
+    return name if _names_credential(name) else PASSWORD
+
+
+def credentials(settings: Settings) -> tuple[str, ...]:
+    """The names of all credentials: password, key of the voiceprints, and what the settings name for TLS."""
+    mqtt = settings.mqtt
+    tls = (name for name in (mqtt.ca_file, mqtt.cert_file, mqtt.key_file) if _names_credential(name))
+    return tuple(dict.fromkeys((password(settings), VOICEPRINT_KEY, *tls)))
+
+
+def credential_lines(names: Iterable[str], *, encrypted: bool) -> str:
+    """The lines of the unit that load them; an empty line is the value where there is no file."""
+    where = ("LoadCredentialEncrypted", "/etc/credstore.encrypted") if encrypted else ("LoadCredential", FOLDER)
+    return "\n".join(f"{where[0]}={name}:{where[1]}/{name}\nSetCredential={name}:\\n" for name in names)
+
+
+def _names_credential(name: str) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9_.-]+", name) is not None
 
 
 def broker_address(settings: Settings) -> tuple[str, ...]:

@@ -78,6 +78,12 @@ class Mosquitto:
         wait_for(self._answers, "mosquitto answers")
         return self
 
+    def allow(self, passwords: Path, **accounts: str) -> None:
+        """Write the accounts (name -> password) into a password file, before the start."""
+        program = shutil.which("mosquitto_passwd", path=_PATH) or "mosquitto_passwd"
+        for user, password in accounts.items():
+            subprocess.run([program, "-b", str(passwords), user, password], check=True, capture_output=True)
+
     def kill(self) -> None:
         """SIGKILL: no goodbye, nothing saved."""
         self._end(signal.SIGKILL)

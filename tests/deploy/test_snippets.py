@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deploy.access import PUBLISHED
 from deploy.commands import deploy
 from deploy.snippets import asound, udev_rule
 from edge.errors import UsageError
@@ -114,7 +115,7 @@ def test_rights_follow_the_settings(capsys: pytest.CaptureFixture[str], tmp_path
     lines = [line for line in printed(capsys, "acl", "--config", str(path)).splitlines() if not line.startswith("#")]
     assert lines == [
         "user ears",
-        "topic readwrite house/ears/attic/#",
+        *(f"topic write house/ears/attic/{topic}" for topic in PUBLISHED),
         "topic write ha/device/earmark_attic/config",
         "topic read ha/birth",
     ]

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from deploy.commands import deploy
-from deploy.units import unit
+from deploy.units import VOICEPRINT_KEY, unit
 from edge.errors import EXIT_USAGE, UsageError
 from edge.settings import Control, Mqtt, Settings
+from edge.vault.keys import CREDENTIAL
 
 CONFIG = "/etc/earmark/earmark.yaml"
+KEY = "earmark-voiceprint-key:/etc/earmark/earmark-voiceprint-key"
 
 
 @pytest.fixture
@@ -108,13 +110,38 @@ def test_systemd_supervises_the_daemon() -> None:
 @pytest.mark.parametrize("name", ["", "/etc/secret", "~/secret"])
 def test_the_password_comes_as_the_usual_credential(name: str) -> None:
     made = text(replace(Settings(), mqtt=Mqtt(password_file=name)))
-    assert values(made, "LoadCredential") == ["mqtt-password:/etc/earmark/mqtt-password"]
-    assert values(made, "SetCredential") == ["mqtt-password:\\n"]
+    assert values(made, "LoadCredential") == ["mqtt-password:/etc/earmark/mqtt-password", KEY]
+    assert values(made, "SetCredential") == ["mqtt-password:\\n", "earmark-voiceprint-key:\\n"]
 
 
 def test_the_password_comes_under_the_name_that_the_settings_use() -> None:
     made = text(replace(Settings(), mqtt=Mqtt(password_file="broker.pw")))
-    assert values(made, "LoadCredential") == ["broker.pw:/etc/earmark/broker.pw"]
+    assert values(made, "LoadCredential") == ["broker.pw:/etc/earmark/broker.pw", KEY]
+
+
+def test_what_the_settings_name_for_tls_comes_as_a_credential_where_it_is_no_path() -> None:
+    section = Mqtt(tls=True, ca_file="/etc/earmark/ca.crt", cert_file="mqtt-cert", key_file="mqtt-key")
+    made = text(replace(Settings(), mqtt=section))
+    assert [line.split(":")[0] for line in values(made, "LoadCredential")][2:] == ["mqtt-cert", "mqtt-key"]
+
+
+def test_secrets_may_lie_encrypted() -> None:
+    made = unit(Settings(), prefix="/opt/earmark", config=CONFIG, encrypted=True)
+    assert values(made, "LoadCredential") == []
+    assert values(made, "LoadCredentialEncrypted") == [
+        f"{name}:/etc/credstore.encrypted/{name}" for name in ("mqtt-password", "earmark-voiceprint-key")
+    ]
+
+
+def test_the_key_of_the_voiceprints_has_the_name_under_which_it_is_looked_for() -> None:
+    assert VOICEPRINT_KEY == CREDENTIAL
+
+
+def test_secrets_reach_no_disk_and_nothing_writable_is_run_or_shared() -> None:
+    made = text()
+    assert (values(made, "LimitCORE"), values(made, "MemorySwapMax")) == (["0"], ["0"])
+    assert {"/run", "-/dev/shm"} <= set(values(made, "ReadOnlyPaths")[0].split())
+    assert {"/var/lib/earmark", "/tmp", "/run/earmark"} <= set(values(made, "NoExecPaths")[0].split())
 
 
 def test_an_account_is_made_for_the_run_unless_one_is_named() -> None:
