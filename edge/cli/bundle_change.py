@@ -205,7 +205,7 @@ def _refuse_another_name(card: Card, settings: Settings, daemon: Running | None)
     used = str(daemon.status.get("bundle")) if daemon else settings.models.bundle
     if used != card.name:
         raise BundleError(
-            f"the daemon listens with {used}, and this bundle is called {card.name}",
+            f"{'the daemon listens with' if daemon else 'the settings name'} {used}, and this bundle is {card.name}",
             "Name it in models.bundle of the settings first, or take a bundle of that name.",
         )
 

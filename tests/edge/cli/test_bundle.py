@@ -1,0 +1,95 @@
+"""``earmark bundle`` without a daemon, and the account that it works as; with a daemon see tests/deploy/fleet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge.bundle import pack
+from edge.cli.at_account import in_folder_of
+from edge.errors import StorageError
+from tests.edge.cli.conftest import Done
+from tests.edge.small_bundles import make
+
+Earmark = Callable[..., Done]
+
+
+@pytest.fixture
+def small(tmp_path: Path, environment: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with the bundle that the settings name; there is no daemon."""
+    monkeypatch.setenv("EARMARK_MODELS__BUNDLE", "small")
+    pack(make(tmp_path / "new", "statistics", version="2"), tmp_path / "new.earmark")
+    return tmp_path / "new.earmark"
+
+
+def test_check_tells_what_a_bundle_is(earmark: Earmark, small: Path) -> None:
+    told = earmark("bundle", "check", small, "--json").json
+    assert (told["name"], told["version"], told["space"]) == ("small", "2", "")
+    assert len(told["sha256"]) == 64
+    assert "small-2" in earmark("bundle", "check", small).out
+
+
+def test_a_damaged_bundle_and_another_than_was_meant_are_refused(earmark: Earmark, small: Path) -> None:
+    done = earmark("bundle", "install", small, "--sha256", "0" * 64)
+    assert done.code == 5
+    assert "not the SHA-256" in done.err
+    data = bytearray(small.read_bytes())
+    data[data.index(b"head.npz") + 60] ^= 1
+    small.write_bytes(data)
+    assert earmark("bundle", "check", small).code == 5
+    assert earmark("bundle", "install", small).code == 5
+
+
+def test_without_a_daemon_it_is_put_in_place_and_taken_back(earmark: Earmark, small: Path, tmp_path: Path) -> None:
+    done = earmark("bundle", "install", small, "--json")
+    assert done.code == 0, done.err
+    assert done.json == {
+        "action": "install", "name": "small", "before": None, "after": None, "changed": True, "enrol_again": 0,
+    }  # fmt: skip
+    link = tmp_path / "state" / "bundles" / "small.earmark"
+    assert link.is_symlink()
+    assert earmark("bundle", "back", "small").code == 0
+    assert not link.is_symlink()
+    assert earmark("bundle", "back", "small").code == 5
+
+
+def test_a_bundle_of_another_name_is_refused(earmark: Earmark, small: Path, tmp_path: Path) -> None:
+    pack(make(tmp_path / "other", "statistics", name="other"), tmp_path / "other.earmark")
+    done = earmark("bundle", "install", tmp_path / "other.earmark")
+    assert done.code == 5
+    assert "models.bundle" in done.err
+
+
+def test_status_without_a_daemon_says_so(earmark: Earmark) -> None:
+    done = earmark("status", "--json")
+    assert done.code == 5
+    assert done.json["error"]["code"] == "control"
+    assert "systemctl start earmark" in done.json["error"]["remedy"]
+
+
+def test_root_works_as_the_owner_of_a_folder_and_is_root_again(tmp_path: Path) -> None:
+    """Also where the folder above is closed to that account, as systemd's /var/lib/private is."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be somebody else")
+    private = tmp_path / "private"
+    state = private / "state"
+    state.mkdir(parents=True)
+    os.chown(state, 12345, 12345)
+    private.chmod(0o700)
+    outside, here = tmp_path / "secret", Path.cwd()
+    outside.write_text("root's")
+    outside.chmod(0o600)
+    (state / "link").symlink_to(outside)
+    with in_folder_of(12345, state) as folder:
+        (folder / "made").write_text("x")
+        with pytest.raises(PermissionError):
+            (folder / "link").write_text("theirs")
+    assert (state / "made").stat().st_uid == 12345
+    assert (os.geteuid(), os.getegid(), Path.cwd()) == (0, 0, here)
+    assert outside.read_text() == "root's"
+    with pytest.raises(StorageError, match="cannot be entered"), in_folder_of(12345, private / "absent"):
+        raise AssertionError("entered")
+    assert os.geteuid() == 0

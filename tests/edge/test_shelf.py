@@ -1,0 +1,130 @@
+"""Bundles side by side: what a name means, at every moment, and the way back."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from edge.bundle import installed_bundles, open_bundle, pack, read_card
+from edge.bundle.shelf import VERSIONS, Shelf
+from edge.errors import BundleError, StorageError
+from tests.edge.small_bundles import make
+
+
+@pytest.fixture
+def offers(tmp_path: Path) -> tuple[Path, ...]:
+    """Three versions of one bundle, as files."""
+    made = []
+    for version in ("1", "2", "3"):
+        folder = make(tmp_path / f"made-{version}", "statistics", version=version)
+        made.append(tmp_path / f"small-{version}.earmark")
+        pack(folder, made[-1])
+    return tuple(made)
+
+
+def install(shelf: Shelf, offer: Path) -> None:
+    with offer.open("rb") as stream:
+        shelf.use("small", shelf.put(stream))
+
+
+def version(folder: Path) -> str:
+    return str(read_card(installed_bundles([folder])["small"]).raw["version"])
+
+
+def test_a_name_means_what_was_put_to_use_and_one_step_leads_back(offers: tuple[Path, ...], tmp_path: Path) -> None:
+    folder = tmp_path / "bundles"
+    shelf = Shelf(folder)
+    install(shelf, offers[0])
+    assert version(folder) == "1"
+    install(shelf, offers[1])
+    install(shelf, offers[1])
+    assert version(folder) == "2"
+    assert open_bundle("small", directories=[folder]).card["version"] == "2"
+    assert shelf.back("small") is not None
+    assert version(folder) == "1"
+    with pytest.raises(BundleError, match="nothing to go back to"):
+        shelf.back("small")
+
+
+def test_back_from_the_first_leads_to_the_bundle_that_came_with_the_package(
+    offers: tuple[Path, ...], tmp_path: Path
+) -> None:
+    folder = tmp_path / "bundles"
+    shelf = Shelf(folder)
+    install(shelf, offers[0])
+    assert shelf.back("small") is None
+    assert not (folder / "small.earmark").is_symlink()
+    assert "small" not in installed_bundles([folder])
+
+
+def test_versions_are_no_bundles_of_their_own_and_only_two_of_them_stay(
+    offers: tuple[Path, ...], tmp_path: Path
+) -> None:
+    folder = tmp_path / "bundles"
+    shelf = Shelf(folder)
+    for offer in offers:
+        install(shelf, offer)
+        shelf.tidy("small")
+    assert [name for name, path in installed_bundles([folder]).items() if folder in path.parents] == ["small"]
+    assert len(list((folder / VERSIONS).glob("*.earmark"))) == 2
+    shelf.back("small")
+    assert version(folder) == "2"
+
+
+def test_what_was_put_there_by_hand_is_kept_or_stands_in_the_way(offers: tuple[Path, ...], tmp_path: Path) -> None:
+    folder = tmp_path / "bundles"
+    folder.mkdir()
+    (folder / "small.earmark").write_bytes(offers[0].read_bytes())
+    shelf = Shelf(folder)
+    install(shelf, offers[1])
+    shelf.tidy("small")
+    assert version(folder) == "2"
+    shelf.back("small")
+    assert version(folder) == "1"
+    make(folder / "small", "statistics", version="9")
+    with pytest.raises(BundleError, match="is found before"):
+        install(shelf, offers[1])
+    assert version(folder) == "9"
+
+
+def test_what_is_no_bundle_leaves_nothing_behind(offers: tuple[Path, ...], tmp_path: Path) -> None:
+    folder = tmp_path / "bundles"
+    shelf = Shelf(folder)
+    for junk in (b"", b"PK\x03\x04junk", offers[0].read_bytes()[:300]):
+        (tmp_path / "junk").write_bytes(junk)
+        with (tmp_path / "junk").open("rb") as stream, pytest.raises(BundleError):
+            shelf.put(stream)
+    assert list((folder / VERSIONS).iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_said_in_words(offers: tuple[Path, ...], tmp_path: Path) -> None:
+    (tmp_path / "bundles").write_text("a file")
+    with pytest.raises(StorageError, match="cannot be changed"):
+        install(Shelf(tmp_path / "bundles"), offers[0])
+
+
+def test_killed_at_any_moment_the_name_means_one_of_the_two(offers: tuple[Path, ...], tmp_path: Path) -> None:
+    folder = tmp_path / "bundles"
+    install(Shelf(folder), offers[0])
+    chance = random.Random(7)
+    for _ in range(20):
+        child = os.fork()
+        if child == 0:
+            try:
+                while True:
+                    for offer in offers[:2]:
+                        install(Shelf(folder), offer)
+            finally:
+                os._exit(1)
+        time.sleep(chance.uniform(0.0, 0.03))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        assert version(folder) in {"1", "2"}
+        assert open_bundle("small", directories=[folder]).dim == 24
+    install(Shelf(folder), offers[2])
+    assert version(folder) == "3"
