@@ -2,8 +2,9 @@
 
 Takes settings and a place to look at; gives a ``Finding`` per check. ``examination`` runs them, ``findings`` says what
 one is, ``case`` holds what several checks share; the rest are the checks: ``machine``, ``models``, ``tiers``,
-``labels``, ``sound``, ``storage``, ``household``, ``attempts``, ``broker``, ``exposure``. Must hold: no check can
-end the examination; nothing that runs beside it is disturbed; this module imports nothing, so that ``--help`` is quick.
+``labels``, ``sound``, ``storage``, ``vault``, ``household``, ``attempts``, ``broker``, ``exposure``. Must hold: no
+check can end the examination; nothing that runs beside it is disturbed; this module imports nothing, so that ``--help``
+is quick.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ CHECKS: Final = (
     "level",
     "state",
     "people",
+    "vault",
     "calibration",
     "attempts",
     "outbox",

@@ -22,6 +22,7 @@ from edge.doctor.models import bundle, runtime, voices
 from edge.doctor.sound import formats, level, microphone
 from edge.doctor.storage import outbox, people, settings, state
 from edge.doctor.tiers import bundles
+from edge.doctor.vault import vault
 from edge.errors import EarmarkError
 
 _CHECKS: Final[dict[str, Callable[[Case], Finding]]] = {
@@ -41,6 +42,7 @@ _CHECKS: Final[dict[str, Callable[[Case], Finding]]] = {
             level,
             state,
             people,
+            vault,
         ),
         *(calibration, attempts, outbox, broker, secrets, service, clock),
     )

@@ -18,10 +18,11 @@ from edge.errors import EarmarkError
 from edge.outbox import peek
 from edge.people import PeopleStore
 from edge.settings import ENVIRONMENT, bundle_dirs
+from edge.vault import KEY_FILE
 
 _NEEDED_MB: Final = 10
 _ADVISED_MB: Final = 100
-_PRIVATE: Final = ("people.sqlite", "outbox.sqlite")
+_PRIVATE: Final = ("people.sqlite", KEY_FILE, "repeats.sqlite", "attempts.sqlite", "outbox.sqlite")
 
 
 def settings(case: Case) -> Finding:

@@ -19,12 +19,14 @@ from edge.doctor.case import Case
 from edge.doctor.examination import STANDARD, examine
 from edge.doctor.findings import Finding, exit_code, fault, one_line, worst
 from edge.doctor.sound import formats, judge_level
+from edge.doctor.vault import vault
 from edge.errors import EXIT_ENVIRONMENT, EXIT_OK, EXIT_USAGE, EarmarkError, SettingsError
 from edge.outbox import Outbox, peek
 from edge.people import PeopleStore
 from edge.records import AudioBlock, Exemplar, Message
 from edge.settings import Decide, Models, Mqtt, Settings, load
 from tests.edge.cli import voice_bundle
+from tests.edge.people_plain import old_database
 
 
 @pytest.fixture(scope="module")
@@ -357,3 +359,31 @@ def test_a_level_is_judged(heard, status, words) -> None:
     found = judge_level(heard, "mic:test", -60.0)
     assert found.status == status
     assert words in found.sentence
+
+
+def test_how_voiceprints_are_encrypted_is_told_and_nothing_is_made(case) -> None:
+    assert (vault(case).status, list(case.folder().iterdir())) == ("ok", [])
+    path = case.folder() / "people.sqlite"
+    old_database(path)
+    found = vault(case)
+    assert (found.status, found.remedy, found.facts) == ("warn", "earmark people protect", {"encrypted": False})
+    assert [file.name for file in case.folder().iterdir()] == ["people.sqlite"]
+    with PeopleStore(path) as store:
+        store.protect()
+    found = vault(case)
+    assert (found.status, found.facts["key"], found.facts["encrypted"]) == ("ok", "file", True)
+    (case.folder() / "voiceprint.key").chmod(0o640)
+    assert "voiceprint.key" in storage.state(case).sentence
+    found = vault(case)
+    assert (found.status, found.remedy) == ("warn", "earmark people revoke")
+    assert vault(case).status == "ok"
+    (case.folder() / "voiceprint.key").unlink()
+    found = next(examine(case, ["vault"]))
+    assert (found.status, "is missing" in found.sentence) == ("fail", True)
+
+
+def test_a_key_that_systemd_keeps_is_told(case, tmp_path, monkeypatch) -> None:
+    (tmp_path / "earmark-voiceprint-key").write_text("0f" * 32)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    PeopleStore(case.folder() / "people.sqlite").close()
+    assert vault(case).facts["key"] == "credential"
