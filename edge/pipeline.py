@@ -123,7 +123,9 @@ class Pipeline:
         self.counters.audio_seconds += len(block.samples) / SAMPLE_RATE
         self.counters.dropped_samples += block.dropped
         results = [self._finish(u) for u in utterances]
-        self._embed_ahead()
+        if not results:
+            # A result is on its way to the disk first; what has begun since can wait for the next block.
+            self._embed_ahead()
         return results
 
     def interrupt(self) -> list[Result]:
