@@ -17,7 +17,7 @@ from typing import Final
 
 from deploy.install.layout import Layout, settle
 
-PATTERNS: Final = ("people*", "household.json*", "repeats*", "vault*", "*.key")
+PATTERNS: Final = ("people*", "household.json*", "repeats*", "voiceprint.key*")
 
 
 def take(layout: Layout) -> None:

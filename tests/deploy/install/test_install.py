@@ -9,6 +9,7 @@ import pytest
 from deploy.install import snapshot
 from deploy.install.faults import EXIT_UNHEALTHY, EXIT_USAGE, InstallFault
 from deploy.install.platforms import Platform, judge
+from edge.vault import KEY_FILE
 from tests.deploy.install.world import World, kit, wheel
 
 PYTHON = Path(sys.executable)
@@ -165,17 +166,18 @@ def test_a_copy_of_the_people_is_roots_alone_and_ends_with_the_trial(tmp_path: P
     world = World(tmp_path)
     state = world.layout.state
     state.mkdir(parents=True)
-    for name in ("people.sqlite", "people.sqlite-wal", "outbox.sqlite", "attempts.sqlite"):
+    for name in ("people.sqlite", "people.sqlite-wal", KEY_FILE, "outbox.sqlite", "attempts.sqlite"):
         (state / name).write_text(f"old {name}")
     snapshot.take(world.layout)
     assert world.layout.snapshot.stat().st_mode & 0o777 == 0o700
-    assert {path.name for path in world.layout.snapshot.iterdir()} == {"people.sqlite", "people.sqlite-wal"}
+    assert {path.name for path in world.layout.snapshot.iterdir()} == {"people.sqlite", "people.sqlite-wal", KEY_FILE}
     for name in ("people.sqlite", "people.sqlite-shm", "outbox.sqlite", "attempts.sqlite"):
         (state / name).write_text(f"new {name}")
     snapshot.put_back(world.layout)
     assert {path.name: path.read_text() for path in state.iterdir()} == {
         "people.sqlite": "old people.sqlite",
         "people.sqlite-wal": "old people.sqlite-wal",
+        KEY_FILE: f"old {KEY_FILE}",
         "outbox.sqlite": "new outbox.sqlite",
         "attempts.sqlite": "new attempts.sqlite",
     }
