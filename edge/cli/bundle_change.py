@@ -129,7 +129,8 @@ def install(args: argparse.Namespace) -> Change:
     daemon = _running(settings, args)
     place = _place(settings, daemon, args)
     wanted, name = fingerprint(offer.card.raw), offer.card.name
-    if daemon and daemon.status.get("fingerprint") == wanted:
+    # With --force all the same: its signature may be another one.
+    if daemon and daemon.status.get("fingerprint") == wanted and not args.force:
         return Change("install", name, offer.model, offer.model, changed=False)
     _refuse_another_name(offer.card, settings, daemon)
     if not args.force:

@@ -65,7 +65,7 @@ def wait_for_reload(
         refused = status.get("reload_refused")
         if refused and refused != before.get("reload_refused"):
             return Outcome(status, f"it refused to reload: {str(refused.get('why', '')).rstrip('.')}")
-        if status.get("started") == before.get("started") and status.get("fingerprint") != wanted:
+        if status.get("started") == before.get("started"):
             why = "it goes on as before"
         elif status.get("fingerprint") != wanted:
             return Outcome(status, f"it listens with {status.get('model')} from {status.get('bundle_path')}")

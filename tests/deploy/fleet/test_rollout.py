@@ -177,6 +177,22 @@ def test_a_host_that_falls_ill_while_it_soaks_goes_back_and_stops_everything(tmp
     assert [device.runs for device in devices.values()] == ["old", "new", "old"]
 
 
+def test_ctrl_c_finishes_the_hosts_in_hand_and_can_be_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    devices = fleet(3)
+    really, pressed = rollout.wait, []
+
+    def wait(*arguments: Any, **more: Any) -> Any:
+        if not pressed:
+            pressed.append(True)
+            raise KeyboardInterrupt
+        return really(*arguments, **more)
+
+    monkeypatch.setattr(rollout, "wait", wait)
+    assert go(tmp_path, devices) == 130
+    assert states(tmp_path) == ["done", "waiting", "waiting"]
+    assert go(tmp_path, devices, journal=journals.load(tmp_path / "j.json")) == 0
+
+
 def test_two_rollouts_of_one_inventory_are_never_under_way(tmp_path: Path) -> None:
     with (
         journals.alone(tmp_path / "j.json"),

@@ -106,6 +106,13 @@ def test_settings_and_conditions_of_devices(lab: Lab, tmp_path: Path) -> None:
     assert (rows["attic"]["bundle_version"], rows["attic"]["enrolled"]) == ("9", 0)
     assert rows["cellar"]["enrolled"] == 2
 
+    known = lab.folder / "known_hosts"
+    keys = known.read_text()
+    known.write_text(keys.replace(lab.hosts["kitchen"].known_host(), ""))
+    row = lab.fleet("status", "kitchen", code=1)["hosts"][0]
+    assert (row["reachable"], "Host key verification failed" in row["faults"][0]) == (False, True)
+    known.write_text(keys)
+
     lab.hosts["attic"].stop_daemon()
     lab.hosts["cellar"].stop()
     rows = {row["host"]: row for row in lab.fleet("status", code=1)["hosts"]}

@@ -1,0 +1,159 @@
+"""What is asked of a host, and what its answers mean, on a shell that answers as it is told to."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.fleet import commands
+from deploy.fleet.actions import SoftwareAction
+from deploy.fleet.asking import Report, ask
+from deploy.fleet.faults import ChangeFailed, HostError, InventoryError
+from deploy.fleet.inventory import Host
+from deploy.fleet.ssh import Done
+from deploy.fleet.tables import duration, status_table
+from deploy.install import arguments
+
+HOST = Host("attic", "attic")
+
+
+@dataclass
+class Answers:
+    """A shell that answers from a list, and remembers what it was asked."""
+
+    told: list[Done | HostError] = field(default_factory=list)
+    host: Host = HOST
+    asked: list[list[str]] = field(default_factory=list)
+
+    def run(self, words: Sequence[str], **_: Any) -> Done:
+        if words[0] in {"true", "date"}:
+            return Done(0, "0\n", "")
+        self.asked.append(list(words))
+        answer = self.told.pop(0) if self.told else Done(0, "{}", "")
+        if isinstance(answer, HostError):
+            raise answer
+        return answer
+
+    def earmark(self, *words: str, **more: Any) -> Done:
+        return self.run([self.host.earmark, *words], **more)
+
+    def put(self, file: Path, digest: str) -> str:
+        return f"/home/pi/.cache/{file.name}"
+
+    def forget(self, target: str) -> None:
+        pass
+
+
+def kit(folder: Path, version: str = "0.2.0") -> Path:
+    path = folder / f"earmark-{version}-arm64.pyz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("kit.json", json.dumps({"version": version}))
+    return path
+
+
+def installed(version: str = "0.1.0") -> Report:
+    return Report("attic", True, True, "", {"version": version, "model": "accurate-1"})
+
+
+def of_the_installer(words: Sequence[str]) -> argparse.Namespace:
+    """Words after ``earmark deploy`` as the installer itself understands them."""
+    top = argparse.ArgumentParser(exit_on_error=False)
+    arguments.add_words(top.add_subparsers(dest="what"))
+    return top.parse_args(list(words))
+
+
+def test_an_upgrade_and_its_way_back_are_what_the_installer_understands(tmp_path: Path) -> None:
+    shell: Any = Answers()
+    action = SoftwareAction(kit(tmp_path))
+    assert action.foresee(HOST, installed()).after == "0.2.0"
+    assert action.foresee(HOST, installed("0.2.0")).already
+    action.apply(shell, installed())
+    action.undo(shell)
+    (earmark, deploy, *upgrade), (_, _, *back) = shell.asked
+    assert (earmark, deploy) == (HOST.earmark, "deploy")
+    assert of_the_installer(upgrade).source.endswith("earmark-0.2.0-arm64.pyz")
+    assert (of_the_installer(upgrade).json, of_the_installer(back).what) == (True, "rollback")
+
+
+def test_where_earmark_is_not_installed_a_kit_installs_itself(tmp_path: Path) -> None:
+    shell: Any = Answers()
+    SoftwareAction(kit(tmp_path)).apply(shell, Report("attic", True, False, "Earmark is not installed"))
+    python, file, *words = shell.asked[0]
+    assert (python, Path(file).suffix) == ("python3", ".pyz")
+    assert of_the_installer(words).what == "install"
+
+
+@pytest.mark.parametrize(
+    ("code", "out", "as_before"),
+    [
+        (1, '{"error": {"code": "install", "message": "The self-test failed"}}', True),
+        (5, '{"error": {"code": "install", "message": "no room"}}', True),
+        (2, "", True),
+        (5, '{"error": {"code": "control", "message": "the daemon is not well"}}', False),
+        (137, "", False),
+    ],
+)
+def test_what_the_installer_says_is_passed_on(tmp_path: Path, code: int, out: str, as_before: bool) -> None:
+    shell: Any = Answers([Done(code, out, "last words\n")])
+    with pytest.raises(ChangeFailed) as caught:
+        SoftwareAction(kit(tmp_path)).apply(shell, installed())
+    assert caught.value.as_before == as_before
+    assert (json.loads(out)["error"]["message"] if out else "last words") in caught.value.cause
+
+
+@pytest.mark.parametrize("name", ["earmark-0.2.0.tar.gz", "numpy-2.0-py3-none-any.whl", "kit.pyz"])
+def test_what_is_neither_kit_nor_wheel_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"something")
+    with pytest.raises(InventoryError):
+        SoftwareAction(tmp_path / name)
+
+
+def test_a_wheel_has_its_version_in_its_name(tmp_path: Path) -> None:
+    wheel = tmp_path / "earmark-0.3.1-py3-none-any.whl"
+    wheel.write_bytes(b"")
+    assert SoftwareAction(wheel).title == "Earmark 0.3.1"
+
+
+@pytest.mark.parametrize(
+    ("told", "installed", "answers", "words"),
+    [
+        (Done(127, "", "sh: 1: /opt/earmark: not found\n"), False, False, "not installed"),
+        (Done(5, '{"error": {"message": "No daemon answers"}}\n', ""), True, False, "No daemon answers"),
+        (Done(0, "garbage \x1b[31m\n", ""), True, False, "garbage"),
+        (Done(1, '{"version": "1", "faults": ["broker: away"]}\n', ""), True, True, "broker: away"),
+        (HostError("cannot be reached"), False, False, "cannot be reached"),
+    ],
+)
+def test_every_answer_makes_a_report_and_a_line(
+    told: Done | HostError, installed: bool, answers: bool, words: str
+) -> None:
+    shell: Any = Answers([told])
+    report = ask(shell)
+    assert (report.installed, report.answers, report.healthy) == (installed, answers, False)
+    assert words in report.faults[0]
+    text = "\n".join(status_table([report], 2.0))
+    assert words in text
+    assert "\x1b" not in text
+    json.dumps(report.to_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0s"), (59.9, "59s"), (60, "1m"), (7500, "2h 5m"), (86400, "1d"), (273600, "3d 4h")],
+)
+def test_durations_in_words(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_every_example_of_the_help_is_understood() -> None:
+    lines = [line.split()[2:] for line in commands.EXAMPLES.splitlines() if line.startswith("  earmark fleet")]
+    assert len(lines) > 5
+    for words in lines:
+        assert commands.parser().parse_args(words).act
