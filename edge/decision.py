@@ -47,6 +47,9 @@ CLIPPED_REJECT: Final = 0.1
 SPEECH_PROBABILITY: Final = 0.5
 """Below this the bundle's speech head says that the sound is no speech."""
 
+_MOST_IN_TURN: Final = 32
+"""Utterances that a turn is decided on: the latest. A radio that reads the news all day is one turn without end."""
+
 _CHANGE_LLR: Final = -2.0
 """Two windows of one utterance that are this unlikely to be one voice hold a change of speaker."""
 
@@ -151,6 +154,8 @@ class Decider:
                 turn.seconds.append(utterance.speech_seconds)
                 turn.snr_db.append(utterance.snr_db)
                 turn.end = utterance.end
+                for evidence in (turn.vectors, turn.seconds, turn.snr_db):
+                    del evidence[:-_MOST_IN_TURN]
                 return turn
         self._turn = fresh
         return fresh

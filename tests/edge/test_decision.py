@@ -96,6 +96,15 @@ def test_a_turn_does_not_name_somebody_its_latest_utterance_speaks_against() -> 
     assert pooled.outcome != "identified"
 
 
+def test_a_turn_that_never_ends_is_decided_on_its_latest_utterances() -> None:
+    """A radio that reads the news all day must not be remembered all day."""
+    d = decider()
+    said = [d.decide(utterance(start_seconds=4.0 * number), Voice(1).embedding(0.3), PEOPLE) for number in range(100)]
+    assert [one.pooled for one in said[:33]] == [*range(1, 33), 32]
+    assert said[-1].pooled == 32
+    assert {one.outcome for one in said} == {"identified"}
+
+
 def test_another_voice_starts_a_new_turn() -> None:
     d = decider()
     d.decide(utterance(), ALICE.embedding(), PEOPLE)

@@ -28,7 +28,8 @@ PLAN: tuple[tuple[str, float], ...] = (
     ("fan", 2.0),
     ("murmur", 2.0),
     ("television", 0.75),
-    ("quiet", 4.0),
+    ("quiet", 3.5),
+    ("radio", 0.5),
     ("talk", 1.5),
     ("hum", 1.0),
     ("murmur", 1.5),
@@ -36,7 +37,7 @@ PLAN: tuple[tuple[str, float], ...] = (
 )
 """Scenes and their hours: a day. The first hour has some of everything, so that what memory needs is known early."""
 
-GAPS_SECONDS = {"talk": (1.0, 8.0), "murmur": (5.0, 60.0), "quiet": (60.0, 400.0)}
+GAPS_SECONDS = {"talk": (1.0, 8.0), "murmur": (5.0, 60.0), "quiet": (60.0, 400.0), "radio": (0.0, 0.4)}
 """Between two people who say something."""
 
 NOISE_DBFS = {"fan": -34.0, "hum": -30.0, "television": -48.0}
@@ -122,7 +123,8 @@ def sound(scene: Scene, seed: int) -> Iterator[Pcm]:
             pieces.append(_chatter(rng))
         elif gaps is not None:
             pieces.append(np.zeros(round(rng.uniform(*gaps) * SAMPLE_RATE), np.int16))
-            pieces.append(clips()[int(rng.integers(len(clips())))])
+            # The radio reads the news in one voice, a single turn that never ends.
+            pieces.append(clips()[0 if scene.name == "radio" else int(rng.integers(len(clips())))])
         else:
             pieces.append(np.zeros(60 * SAMPLE_RATE, np.int16))
         spoken = np.concatenate(pieces)[:left]
