@@ -18,17 +18,20 @@ from typing import Final
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.errors import BrokerError
-from edge.mqtt.problems import connect_problem, lost_problem, nonsense_problem, refusal_problem
+from edge.mqtt.problems import connect_problem, giant_problem, lost_problem, nonsense_problem, refusal_problem
 from edge.mqtt.wake import Wake
 from edge.records import Message
 from edge.settings import Mqtt, Secret
 
 _CONNACK_SECONDS: Final = 10.0
 _FLUSH_SECONDS: Final = 1.0
+LARGEST_PACKET_BYTES: Final = 65_536
+"""Nothing that this device listens to is longer; MQTT 5 tells the broker, with MQTT 3.1.1 the connection ends."""
 _LONGEST_BYTES: Final = 1 << 16
 """Of a received message; commands and birth messages are far shorter."""
 
@@ -113,7 +116,11 @@ class Connection:
         try:
             # Blocking, at most 5 s plus the name look-up: unlike connect_async it tells what went wrong.
             if self._mqtt.protocol == "5":
-                self._client.connect(host, self._mqtt.effective_port, self._mqtt.keepalive_seconds, clean_start=True)
+                wishes = Properties(PacketTypes.CONNECT)
+                wishes.MaximumPacketSize = LARGEST_PACKET_BYTES
+                self._client.connect(
+                    host, self._mqtt.effective_port, self._mqtt.keepalive_seconds, clean_start=True, properties=wishes
+                )
             else:
                 self._client.connect(host, self._mqtt.effective_port, self._mqtt.keepalive_seconds)
         except (OSError, ValueError) as error:
@@ -154,6 +161,7 @@ class Connection:
             self._read()
         if self._client.want_write():
             self._client.loop_write()
+        self._refuse_giants()
         self._client.loop_misc()
         if self._client.socket() is None or self._lost is not None:
             raise self._end()
@@ -166,6 +174,13 @@ class Connection:
             self.abandon()
             raise nonsense_problem(self._mqtt) from error
         self._client.forget_surplus()
+
+    def _refuse_giants(self) -> None:
+        """End the connection before a message fills the memory. paho has no bound of its own for what it receives."""
+        length = getattr(self._client, "_in_packet", {}).get("remaining_length", 0)
+        if length > LARGEST_PACKET_BYTES:
+            self.abandon()
+            raise giant_problem(self._mqtt, length)
 
     def send(self, message: Message) -> int | None:
         """Hand a message to the socket; gives the number that will show up in ``settled``, None where it was not

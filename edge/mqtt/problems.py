@@ -98,6 +98,14 @@ def stolen_problem(mqtt: Mqtt) -> BrokerError:
     )
 
 
+def giant_problem(mqtt: Mqtt, length: int) -> BrokerError:
+    """A message that is longer than anything we listen to (a retained one comes at every connection)."""
+    return BrokerError(
+        f"The broker at {mqtt.host}:{mqtt.effective_port} sends a message of {length} bytes, which is no command",
+        "See who may publish to the topics that this device listens to, and clear what is retained there.",
+    )
+
+
 def publish_refused(topic: str, reason: str) -> BrokerError:
     """The broker does not allow a topic (only MQTT 5 says so)."""
     return BrokerError(

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from edge.clock import SystemClock
 from edge.errors import BrokerError, StorageError
 from edge.mqtt.backoff import Backoff
+from edge.mqtt.patience import Patience
 from edge.mqtt.problems import stolen_problem, subscribe_refused
 from edge.mqtt.security import exposed, tls_context
 from edge.mqtt.status import PublisherCounters, Status
@@ -67,6 +68,7 @@ class Publisher:
         birth_topic: where Home Assistant says that it has started, empty for nowhere.
         birth_delay: seconds to wait before the answer to that.
         clock: only its monotonic side is used.
+        patience: how many commands are obeyed; None for the usual number.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Publisher:
         birth_topic: str = "",
         birth_delay: Callable[[], float] = birth_delay,
         clock: Clock = _CLOCK,
+        patience: Patience | None = None,
     ) -> None:
         self._mqtt = mqtt
         self._topics = topics
@@ -88,6 +91,7 @@ class Publisher:
         self._birth_delay = birth_delay
         self._clock = clock
         self._volatile = Volatile()
+        self._patience = patience or Patience(clock)
         self._status = Status()
         self._backoff = Backoff(mqtt.reconnect_max_seconds)
         self._wake = Wake()
@@ -314,6 +318,9 @@ class Publisher:
         command = self._topics.command(message.topic, message.payload, message.retained)
         if command is None or self._on_command is None:
             _LOG.info("Ignored a message on %s: retained, too long, or no command", message.topic)
+            return
+        if not self._patience.allows():
+            _LOG.warning("Ignored a command on %s: too many at once", message.topic)
             return
         try:
             self._on_command(command)

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from edge.clock import ManualClock
 from edge.demo.broker import DemoBroker
 from edge.errors import BrokerError, SettingsError
 from edge.homeassistant import discovery_document, discovery_message
 from edge.mqtt import Command, Publisher, Topics
+from edge.mqtt.patience import BURST, Patience
 from edge.outbox import Outbox
 from edge.records import Message
 from edge.settings import Mqtt, Node
@@ -335,3 +337,44 @@ def test_the_demonstrations_broker_is_a_broker(make: Make) -> None:
         demo.stop()
     with pytest.raises(ConnectionRefusedError):
         Listener(port)
+
+
+def test_a_flood_of_commands_is_obeyed_as_far_as_patience_goes(
+    mosquitto: Mosquitto, listener: Listener, make: Make, caplog
+) -> None:
+    obeyed: list[Command] = []
+    publisher = make(mosquitto.port, obeyed.append, patience=Patience(ManualClock(0.0)))
+    publisher.start()
+    assert publisher.wait_until_drained(WAIT_SECONDS)
+    for number in range(2 * BURST):
+        listener.say("earmark/kitchen/cfg/listening/set", "OFF" if number % 2 else "ON")
+    wait_for(lambda: caplog.text.count("too many at once") == BURST, "the rest is ignored")
+    assert len(obeyed) == BURST
+
+
+def test_patience_comes_back_with_time_and_has_an_end() -> None:
+    clock = ManualClock(0.0)
+    patience = Patience(clock)
+    assert [patience.allows() for _ in range(BURST + 2)] == [True] * BURST + [False] * 2
+    clock.advance(2.0)
+    assert [patience.allows() for _ in range(3)] == [True, True, False]
+    clock.advance(1e6)
+    assert [patience.allows() for _ in range(BURST + 1)] == [True] * BURST + [False]
+
+
+@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+def test_a_giant_message_is_never_taken_in(mosquitto: Mosquitto, make: Make, caplog, protocol: str) -> None:
+    """MQTT 5 lets the broker keep it; with 3.1.1 the connection ends. Events go on arriving."""
+    caplog.set_level(logging.INFO)
+    publisher = make(mosquitto.port, lambda command: None, mqtt={"protocol": protocol})
+    publisher.start()
+    assert publisher.wait_until_drained(WAIT_SECONDS)
+    listener = Listener(mosquitto.port, "earmark/kitchen/+")
+    listener.say("earmark/kitchen/cmd/x", b"x" * 20_000_000)
+    if protocol == "3.1.1":
+        wait_for(lambda: publisher.counters.connections > 1, "another connection")
+        assert "which is no command" in caplog.text
+    publisher.publish(utterance(1))
+    listener.wait("earmark/kitchen/utterance")
+    listener.close()
+    assert "Ignored a message" not in caplog.text

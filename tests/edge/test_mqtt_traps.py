@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from edge.clock import SystemClock
 from edge.mqtt import Command, Publisher, Topics
+from edge.mqtt.patience import Patience
 from edge.outbox import Outbox
 from edge.records import Message
 from edge.settings import Mqtt
@@ -150,7 +152,8 @@ def test_tls_carries_more_than_one_record_at_once(
 ) -> None:
     """Decrypted bytes wait inside TLS, where poll does not see them: many commands in one go, and many events."""
     heard: list[Command] = []
-    publisher = start(secure(secure_mosquitto, certificates), heard.append)
+    many = Patience(SystemClock(), burst=100)
+    publisher = start(secure(secure_mosquitto, certificates), heard.append, patience=many)
     assert publisher.wait_until_drained(WAIT_SECONDS)
     listener = secure_mosquitto.listener("earmark/#")
     for number in range(100):
