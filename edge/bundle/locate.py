@@ -76,6 +76,11 @@ def asked_of(path: Path, trusted: Sequence[str]) -> Sequence[str]:
     return () if PACKAGED in path.resolve().parents else trusted
 
 
+def vouched_for(path: Path, trusted: Sequence[str]) -> bool:
+    """Whether the bundle at ``path`` came with the package, or must have been signed by a trusted key."""
+    return bool(trusted) or PACKAGED in path.resolve().parents
+
+
 def _unknown(name: str, known: list[str], pack: bool) -> BundleError:
     what = "pack" if pack else "bundle"
     if not known:

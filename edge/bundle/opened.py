@@ -19,7 +19,7 @@ from edge.bundle.files import load_npy, load_npz, read_bundle
 from edge.bundle.heads import Head
 from edge.bundle.label_card import KINDS, Trunk
 from edge.bundle.labels import Labels
-from edge.bundle.locate import asked_of, locate
+from edge.bundle.locate import asked_of, locate, vouched_for
 from edge.bundle.packs import Pack, open_pack, standing_on
 from edge.errors import BundleError
 from edge.features import FrontEnd
@@ -50,7 +50,15 @@ def open_bundle(
     packs = [open_pack(one, directories, models.trusted_keys) for one in models.packs]
     try:
         card, contents = read_bundle(path, asked_of(path, models.trusted_keys))
-        bundle = Bundle(path, card, contents, threads=models.threads, reference=models.reference_kernels, prefer=prefer)
+        bundle = Bundle(
+            path,
+            card,
+            contents,
+            threads=models.threads,
+            reference=models.reference_kernels,
+            prefer=prefer,
+            doubt=not vouched_for(path, models.trusted_keys),
+        )
     except BundleError as error:
         if str(path) in error.cause:
             raise
@@ -79,6 +87,7 @@ class Bundle:
         threads: int = 1,
         reference: bool = False,
         prefer: Preference = "auto",
+        doubt: bool = False,
     ) -> None:
         self.path = path
         self.name = card.name
@@ -94,7 +103,9 @@ class Bundle:
         front_end = FrontEnd(card.spec)
         network: Network | None = None
         if card.encoder_file is not None:
-            network = Network(contents[card.encoder_file], threads=threads, reference=reference, prefer=prefer)
+            network = Network(
+                contents[card.encoder_file], threads=threads, reference=reference, prefer=prefer, doubt=doubt
+            )
         self.network = network
         self.runtime = network.runtime if network is not None else "numpy (no network)"
         channels, label_channels = _channels(card, network)

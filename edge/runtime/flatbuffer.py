@@ -19,6 +19,10 @@ _IDENTIFIER: Final = b"TFL3"
 _SCHEMA_VERSION: Final = 3
 _MOST_ELEMENTS: Final = 1 << 28
 _LARGEST_DIMENSION: Final = 1 << 24
+_MOST_BYTES: Final = 512 << 20
+"""Of all tensors together; the interpreter lays some of them over each other, and makes some more of its own."""
+_MOST_ENTRIES: Final = 1 << 20
+"""Of all lists of tables and numbers together, some of which may be the same: real models have a few thousand."""
 
 # Fields by their place in the schema: Model
 _VERSION, _OPERATOR_CODES, _SUBGRAPHS, _BUFFERS = 0, 1, 2, 4
@@ -58,6 +62,7 @@ class _File:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.size = len(data)
+        self._entries = 0
 
     def unsigned(self, place: int) -> int:
         self.inside(place, 4, "an offset")
@@ -77,6 +82,14 @@ class _File:
     def inside(self, place: int, length: int, what: str) -> None:
         if place < 0 or length < 0 or place + length > self.size:
             raise _Fault(f"{what} lies outside of the file")
+
+    def listed(self, place: int) -> tuple[int, int]:
+        """As ``vector``, of entries of four bytes that are looked at one by one."""
+        start, count = self.vector(place, 4)
+        self._entries += count
+        if self._entries > _MOST_ENTRIES:
+            raise _Fault("it lists absurdly much")
+        return start, count
 
     def follow(self, place: int) -> int:
         return place + self.unsigned(place)
@@ -124,14 +137,14 @@ class _Table:
         place = self.field(field)
         if not place:
             return []
-        start, count = self.file.vector(self.file.follow(place), 4)
+        start, count = self.file.listed(self.file.follow(place))
         return [self.file.table(self.file.follow(start + 4 * one)) for one in range(count)]
 
     def numbers(self, field: int) -> tuple[int, ...]:
         place = self.field(field)
         if not place:
             return ()
-        start, count = self.file.vector(self.file.follow(place), 4)
+        start, count = self.file.listed(self.file.follow(place))
         return struct.unpack_from(f"<{count}i", self.file.data, start)
 
     def data(self, field: int, width: int = 1, most: int = _MOST_ELEMENTS) -> int:
@@ -164,14 +177,14 @@ def _check_model(file: _File) -> None:
     subgraphs = root.tables(_SUBGRAPHS)
     if not subgraphs:
         raise _Fault("it holds no graph")
-    for subgraph in subgraphs:
-        _check_subgraph(subgraph, len(codes), lengths)
+    if sum(_check_subgraph(subgraph, len(codes), lengths) for subgraph in subgraphs) > _MOST_BYTES:
+        raise _Fault("its tensors would take absurdly much memory")
 
 
-def _check_subgraph(subgraph: _Table, codes: int, lengths: list[int]) -> None:
+def _check_subgraph(subgraph: _Table, codes: int, lengths: list[int]) -> int:
+    """Bytes of all its tensors."""
     tensors = subgraph.tables(_TENSORS)
-    for tensor in tensors:
-        _check_tensor(tensor, lengths)
+    total = sum(_check_tensor(tensor, lengths) for tensor in tensors)
     _check_indices(subgraph.numbers(_INPUTS), len(tensors), 0)
     _check_indices(subgraph.numbers(_OUTPUTS), len(tensors), 0)
     for operator in subgraph.tables(_OPERATORS):
@@ -184,9 +197,11 @@ def _check_subgraph(subgraph: _Table, codes: int, lengths: list[int]) -> None:
         if options:
             operator.file.table(operator.file.follow(options))
         operator.data(_CUSTOM_OPTIONS)
+    return total
 
 
-def _check_tensor(tensor: _Table, lengths: list[int]) -> None:
+def _check_tensor(tensor: _Table, lengths: list[int]) -> int:
+    """Bytes that it takes, as far as its type tells."""
     tensor.text(_NAME)
     shape = tensor.numbers(_SHAPE)
     if any(size < 0 or size > _LARGEST_DIMENSION for size in shape) or prod(shape) > _MOST_ELEMENTS:
@@ -202,6 +217,7 @@ def _check_tensor(tensor: _Table, lengths: list[int]) -> None:
         quantization = tensor.file.table(tensor.file.follow(place))
         for field, bytes_each in enumerate(_QUANTIZATION_WIDTHS):
             quantization.data(field, bytes_each)
+    return prod(shape) * (width or 8)
 
 
 def _check_indices(indices: tuple[int, ...], count: int, lowest: int) -> None:

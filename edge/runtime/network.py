@@ -21,8 +21,10 @@ from edge.records import Float32
 from edge.runtime.flatbuffer import check_model
 from edge.runtime.interpreters import CHATTER, LITERT_LINE, Engine, Preference, choose
 from edge.runtime.quantise import Int8, QuantParams, dequantise, quantise
+from edge.runtime.trial import fault_of
 
 _MISSING_OP: Final = re.compile(r"builtin opcode '(\w+)' version '(\d+)'")
+_AGAIN: Final = "Get the bundle again, or convert it again."
 _CUSTOM_OP: Final = re.compile(r"unresolved custom op: (\w+)")
 
 
@@ -39,6 +41,7 @@ class Network:
 
     ``model``: the file's bytes, or its path. ``threads``: more than one is slower on small boards. ``reference``: slow
     kernels whose output is the same to the bit everywhere. ``prefer``: which interpreter; ``auto`` takes LiteRT first.
+    ``doubt``: of a model that nobody vouches for; it is tried in a process of its own first (see ``trial``).
     Raises ``BundleError`` for a model that is missing, corrupt or not runnable, ``RuntimeMissingError`` where no
     interpreter is installed. Calls from several threads wait for each other.
 
@@ -46,11 +49,19 @@ class Network:
     """
 
     def __init__(
-        self, model: bytes | Path, *, threads: int = 1, reference: bool = False, prefer: Preference = "auto"
+        self,
+        model: bytes | Path,
+        *,
+        threads: int = 1,
+        reference: bool = False,
+        prefer: Preference = "auto",
+        doubt: bool = False,
     ) -> None:
         raw = _read(model) if isinstance(model, Path) else bytes(model)
         check_model(raw)
         engine = choose(prefer)
+        if doubt and (fault := fault_of(lambda: _load(engine, raw, threads, reference))):
+            raise BundleError(f"the model is damaged, or made to do harm: {engine.name} {fault} on it", _AGAIN)
         self._raw = raw  # the interpreter reads from it as long as it lives
         self._lock = threading.Lock()
         self._interpreter, inputs, outputs = _load(engine, raw, threads, reference)
@@ -138,7 +149,7 @@ def _refusal(engine: Engine, message: str) -> BundleError:
             "Convert it again with built-in int8 operations only.",
         )
     short = " ".join(message.split())[:200]
-    return BundleError(f"{engine.name} cannot load the model: {short}", "Get the bundle again, or convert it again.")
+    return BundleError(f"{engine.name} cannot load the model: {short}", _AGAIN)
 
 
 def _shape(details: Any) -> tuple[int, ...]:
