@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check bench chaos soak clean system python lint
+.PHONY: help demo test check bench chaos soak microphone overload clean system python lint
 
 # The first Python that is new enough; override with PYTHON=/path/to/python3.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
@@ -18,7 +18,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 help: ## list these words
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r word text; do \
-	    printf 'make %-7s %s\n' "$$word" "$$text"; done
+	    printf 'make %-10s %s\n' "$$word" "$$text"; done
 
 demo: $(DEMO)/.installed ## install the edge into .venv and show it at work; needs Python 3.11 and the network once
 	$(DEMO)/bin/earmark demo $(ARGS)
@@ -41,6 +41,12 @@ chaos: $(TEST)/.installed ## kill broker and daemon 50 times each, fill the disk
 
 soak: $(TEST)/.installed ## a day of sound through the daemon, faster than real time; ARGS="--hours 168" for a week
 	OMP_NUM_THREADS=1 $(TEST)/bin/python -m tests.reliability.soak $(ARGS)
+
+microphone: $(TEST)/.installed ## let everything happen to a microphone that can; ARGS="--rounds 10"
+	OMP_NUM_THREADS=1 $(TEST)/bin/python -m tests.reliability.microphone $(ARGS)
+
+overload: $(TEST)/.installed ## more sound than the machine can handle; ARGS="--minutes 10 --slowness 4"
+	OMP_NUM_THREADS=1 $(TEST)/bin/python -m tests.reliability.overload $(ARGS)
 
 clean: ## remove the virtual environments, caches and build products
 	rm -rf $(DEMO) $(TEST) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

@@ -29,12 +29,15 @@ def selftest(layout: Layout, folder: Path, *, user: str = "") -> None:
     environ |= {"HOME": str(layout.state)}
     done = attempt(words, seconds=900, user=user, environ=environ)
     try:
-        checks: list[dict[str, Any]] = json.loads(done.stdout)["checks"]
+        said: dict[str, Any] = json.loads(done.stdout)
+        if "error" in said:
+            raise InstallFault(f"The self-test did not run: {said['error']['message']}", "", EXIT_UNHEALTHY)
+        checks: list[dict[str, Any]] = said["checks"]
         wrong = [one for one in checks if one["status"] == "fail"]
         known = {str(one["name"]) for one in checks}
     except (ValueError, KeyError, TypeError) as error:
-        said = last_words(done.stderr) or last_words(done.stdout) or f"exit code {done.returncode}"
-        raise InstallFault(f"The self-test did not run: {said}", "", EXIT_UNHEALTHY) from error
+        words_left = last_words(done.stderr) or last_words(done.stdout) or f"exit code {done.returncode}"
+        raise InstallFault(f"The self-test did not run: {words_left}", "", EXIT_UNHEALTHY) from error
     if wrong:
         first = wrong[0]
         sentence = str(first.get("sentence", first["name"])).rstrip(".")

@@ -49,6 +49,8 @@ esac
 if [ "$(id -u)" = 0 ] && [ -z "${{EARMARK_STATE:-}}" ]; then
     HOME=/var/lib/earmark EARMARK_STATE=/var/lib/earmark
     export HOME EARMARK_STATE
+    # It reads a file of yours and tells the service; it becomes the account by itself where it writes.
+    if [ "${{1:-}}" = bundle ]; then exec "$earmark" "$@"; fi
     exec setpriv --reuid {ACCOUNT} --regid {ACCOUNT} --init-groups "$earmark" "$@"
 fi
 exec "$earmark" "$@"
