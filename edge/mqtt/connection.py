@@ -32,8 +32,6 @@ _CONNACK_SECONDS: Final = 10.0
 _FLUSH_SECONDS: Final = 1.0
 LARGEST_PACKET_BYTES: Final = 65_536
 """Nothing that this device listens to is longer; MQTT 5 tells the broker, with MQTT 3.1.1 the connection ends."""
-_LONGEST_BYTES: Final = 1 << 16
-"""Of a received message; commands and birth messages are far shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +171,6 @@ class Connection:
         except Exception as error:  # paho raises whatever its decoding stumbles over, struct.error and IndexError too
             self.abandon()
             raise nonsense_problem(self._mqtt) from error
-        self._client.forget_surplus()
 
     def _refuse_giants(self) -> None:
         """End the connection before a message fills the memory. paho has no bound of its own for what it receives."""
@@ -263,17 +260,10 @@ class Connection:
 
 
 class _Client(paho.Client):
-    """paho's client; but of a message that is longer than any that is listened to, only the beginning is kept.
-
-    Any other client of the broker may send as much as 256 MB to a topic of commands, and retain it there.
-    """
+    """paho's client; but it reads a hundred small pieces at a time, where it would try for as many as 256 MB each."""
 
     def _sock_recv(self, bufsize: int) -> bytes:
-        return super()._sock_recv(min(bufsize, _LONGEST_BYTES))
-
-    def forget_surplus(self) -> None:
-        """Between two readings, each of which is at most a hundred pieces."""
-        del self._in_packet["packet"][_LONGEST_BYTES:]
+        return super()._sock_recv(min(bufsize, LARGEST_PACKET_BYTES))
 
 
 def _buffered(sock: object) -> bool:
