@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check bench chaos soak microphone overload clean system python lint
+.PHONY: help demo test check bench chaos soak microphone overload test-arm64 kit clean system python lint
 
 # The first Python that is new enough; override with PYTHON=/path/to/python3.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
@@ -17,7 +17,7 @@ PIP := -m pip --disable-pip-version-check --no-input install --quiet
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 help: ## list these words
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r word text; do \
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r word text; do \
 	    printf 'make %-10s %s\n' "$$word" "$$text"; done
 
 demo: $(DEMO)/.installed ## install the edge into .venv and show it at work; needs Python 3.11 and the network once
@@ -47,6 +47,12 @@ microphone: $(TEST)/.installed ## let everything happen to a microphone that can
 
 overload: $(TEST)/.installed ## more sound than the machine can handle; ARGS="--minutes 10 --slowness 4"
 	OMP_NUM_THREADS=1 $(TEST)/bin/python -m tests.reliability.overload $(ARGS)
+
+test-arm64: $(TEST)/.installed ## the life of a device in emulated Debians (root, network, an hour); ARGS="bookworm --quick"
+	OMP_NUM_THREADS=1 $(TEST)/bin/python -m tests.arm64.check $(ARGS)
+
+kit: | python ## one file that installs Earmark on a Pi, earmark-VERSION-arm64.pyz; ARGS="--release trixie"
+	"$(PYTHON)" -m deploy.install kit $(ARGS)
 
 clean: ## remove the virtual environments, caches and build products
 	rm -rf $(DEMO) $(TEST) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
