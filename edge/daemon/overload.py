@@ -29,17 +29,31 @@ class Overload:
         self._latest = 0.0  # when sound was lost last
         self._told = 0.0
         self._lost = 0  # samples since it began
+        self.dropped_samples = 0
+        """All that was ever lost."""
         self.behind_seconds = 0.0
         """How long ago the latest block was captured when it was taken."""
+        self._half_minute = 0
+        self._worst = self._worst_before = 0.0  # in this half of a minute, and in the one before
 
     @property
     def active(self) -> bool:
         """Whether sound was lost within the last minute."""
         return self._since is not None
 
+    @property
+    def most_behind_seconds(self) -> float:
+        """The longest that a block had to wait in the last half to whole minute."""
+        return max(self._worst, self._worst_before)
+
     def take(self, block: AudioBlock, now: float) -> None:
         """The next block came; ``now`` in monotonic seconds."""
         self.behind_seconds = block.behind_seconds
+        half_minute = int(now // (_CALM_SECONDS / 2))
+        if half_minute != self._half_minute:
+            self._worst_before = self._worst if half_minute == self._half_minute + 1 else 0.0
+            self._half_minute, self._worst = half_minute, 0.0
+        self._worst = max(self._worst, block.behind_seconds)
         if not block.dropped:
             return
         with self._lock:
@@ -48,6 +62,7 @@ class Overload:
                 self._since, self._lost, self._told = now, 0, now
             self._latest = now
             self._lost += block.dropped
+            self.dropped_samples += block.dropped
             again = not began and now - self._told >= _CALM_SECONDS
             if again:
                 self._told = now

@@ -375,7 +375,7 @@ class Station:
         if listening == self._listening:
             return
         if listening:
-            self._dropped_before += self._listener.pipeline.counters.dropped_samples
+            self._dropped_before += self._listener.overload.dropped_samples
             self._listener = self._make_listener()
             self._listening = True
             self._listener.start()

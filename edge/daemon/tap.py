@@ -1,7 +1,7 @@
 """A second listener on the daemon's live sound.
 
 Takes blocks from the listening thread; gives them to another one. Must hold: the listening thread never waits; at most
-``_MOST_BLOCKS`` are kept; a hole that arises here is an error, since it would not be what was said.
+``_MOST_BLOCKS`` are kept; a hole is an error, since it would not be what was said.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class Tap:
     def __init__(self) -> None:
         self._queue: queue.Queue[AudioBlock | EarmarkError | None] = queue.Queue(_MOST_BLOCKS)
         self._ended: EarmarkError | None = None
+        self._begun = False
         self.cancelled = False
         self.heard = False
         """Whether the reader has got anything."""
@@ -33,7 +34,10 @@ class Tap:
         """The next block."""
         if self._ended is not None:
             return
+        begun, self._begun = self._begun, True
         try:
+            if begun and block.dropped:
+                raise queue.Full
             self._queue.put_nowait(block)
         except queue.Full:
             self.fail(MicrophoneError("This machine is too busy to listen without gaps", "Try again."))

@@ -164,7 +164,7 @@ class HealthState(_Payload):
 
     ``mic_fault``: an ``errors.MicrophoneFault``, ``mic_reason`` the same in words. ``snr_db``: of the latest utterance.
     ``dropped_samples``: audio lost because it came faster than it was processed, since the start; ``overloaded``:
-    whether some was within the last minute; ``behind_ms``: how long the latest audio had to wait. ``outbox_*``:
+    whether some was within the last minute; ``behind_ms``: how long audio had to wait in that minute. ``outbox_*``:
     messages waiting, and events given up because the outbox was full. ``reconnects``: to the broker, since the
     start. ``security_warning``: what lets others read the broker's password, absent where nothing does.
     """

@@ -1,9 +1,9 @@
 """``make microphone``: whatever can happen to a microphone happens to the one that ``earmark run`` listens to.
 
 A real daemon records from a virtual microphone through PortAudio and ALSA, publishes to a real mosquitto, and is
-watched from there. In a random order the sound server is killed or stopped, the card is busy, silent, of another rate, loses
-samples or does not answer. For each it is measured when ``health`` says which problem there is, how long after the
-device is there again all is well, and what the daemon spends meanwhile; then Ada says a sentence.
+watched from there. In a random order the sound server is killed or stopped; the card is busy, silent, of another rate,
+loses samples or does not answer. For each it is measured when ``health`` says which problem there is, how long after
+the device is there again all is well, and what the daemon spends meanwhile; then Ada says a sentence.
 
     python -m tests.reliability.microphone --rounds 3
 """
@@ -67,7 +67,8 @@ class Trial:
             opened.callback(self._broker.stop)
             self._listener = Listener(self._broker.port, f"{BASE}/#")
             opened.callback(self._listener.close)
-            enrol(folder / "state", bundle)
+            if not (folder / "state").exists():
+                enrol(folder / "state", bundle)
             self.device = Device(
                 folder / "state",
                 self._broker.port,

@@ -52,12 +52,13 @@ class Run:
     exit_code: int = -1
 
 
-def talk() -> np.ndarray:
-    """Half a minute of Ada and Ben, with pauses of a second between sentences."""
+def talk(seconds: float) -> np.ndarray:
+    """Ada and Ben for so long, with pauses of a second between sentences."""
     pause = np.zeros(SAMPLE_RATE, np.float32)
     names = ("clip-1-ada.ogg", "clip-3-ben.ogg", "ada-enrol-1.ogg", "ben-enrol-1.ogg")
     parts = [part for name in names for part in (read_samples(ASSETS / name), pause)]
-    return np.concatenate(parts * (1 + 30 * SAMPLE_RATE // sum(map(len, parts))))
+    length = round(seconds * SAMPLE_RATE)
+    return np.concatenate(parts * (1 + length // sum(map(len, parts))))[:length]
 
 
 def play(folder: Path, microphone: VirtualMicrophone, bundle: str, seconds: float, slowness: float, wait: bool) -> Run:
@@ -70,7 +71,8 @@ def play(folder: Path, microphone: VirtualMicrophone, bundle: str, seconds: floa
         opened.callback(broker.stop)
         listener = Listener(broker.port, f"{BASE}/#")
         opened.callback(listener.close)
-        enrol(folder / "state", bundle)
+        if not (folder / "state").exists():
+            enrol(folder / "state", bundle)
         device = Device(
             folder / "state",
             broker.port,
@@ -95,14 +97,14 @@ def play(folder: Path, microphone: VirtualMicrophone, bundle: str, seconds: floa
         begun = time.monotonic()
         while time.monotonic() - begun < seconds or not any(report["overloaded"] for report in reports()):
             assert time.monotonic() - begun < seconds + _PATIENCE_SECONDS, "nothing is lost, or nobody is told"
-            microphone.play(talk())
+            microphone.play(talk(13))
         run.seconds = time.monotonic() - begun
         run.rss_mb = (before, device.usage().rss_mb)
         run.reports, run.events = reports(), events()
         number.write_text("0")
         relieved = time.monotonic()
         known = len(events())
-        microphone.play(np.concatenate([np.zeros(SAMPLE_RATE, np.float32), talk()[: 8 * SAMPLE_RATE]]))
+        microphone.play(np.concatenate([np.zeros(SAMPLE_RATE, np.float32), talk(8)]))
         wait_for(lambda: [e for e in events()[known:] if e["latency_ms"] < 2000], "it has caught up", _PATIENCE_SECONDS)
         run.caught_up_s = time.monotonic() - relieved
         if wait:
@@ -126,7 +128,7 @@ def judge(run: Run, waited: bool) -> list[Check]:
         Check("warnings in the log", len(told), 1 <= len(told) <= 2 + run.seconds / 60),
         Check("furthest behind, s", round(behind, 1), behind <= BUFFER_SECONDS + 1),
         Check("longest wait for an event, s", round(latency, 1), latency <= _LATENCY_SECONDS),
-        Check("events meanwhile, of them with a name", f"{len(run.events)}, {named}", named > 0),
+        Check("events meanwhile, of them with a name", f"{len(run.events)}, {named}", named > 0 if waited else None),
         Check("RSS before and after, MB", "{:.1f}, {:.1f}".format(*run.rss_mb), run.rss_mb[1] <= run.rss_mb[0] + 25),
         Check("caught up after, s", round(run.caught_up_s, 1), True),
         Check("exit code after SIGTERM", run.exit_code, run.exit_code == 0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -13,6 +14,7 @@ from edge.audio import read_samples
 from edge.bundle import Bundle, open_bundle
 from edge.clock import ManualClock
 from edge.daemon.listener import Listener
+from edge.daemon.tap import Tap
 from edge.demo.stage import ASSETS
 from edge.errors import MicrophoneError
 from edge.pipeline import Pipeline
@@ -262,3 +264,63 @@ def test_an_interrupted_source_ends_the_sentence_and_may_go_on(bundle, sentence)
     assert (first[0].utterance.ended_by, first[1]) == ("end_of_stream", 0.0)
     assert heard.listener.error is None
     assert len(heard.results) >= 2
+
+
+class Late(Played):
+    """The same, but each block has waited ``behind_seconds``, and every twentieth comes after a loss of ``lost``."""
+
+    behind_seconds, lost = 0.0, 0
+
+    def blocks(self) -> Iterator[AudioBlock]:
+        for number, block in enumerate(super().blocks()):
+            dropped = self.lost if number and number % 20 == 0 else 0
+            start = block.start + number // 20 * self.lost
+            yield AudioBlock(block.samples, start, dropped=dropped, behind_seconds=self.behind_seconds)
+
+
+def test_the_time_that_sound_waits_for_us_is_latency(bundle, sentence) -> None:
+    latencies = []
+    for behind in (0.0, 3.0):
+        clock = ManualClock()
+        source = Late(sentence[: 9 * SAMPLE_RATE], before_block=lambda n, c=clock: c.advance(n / SAMPLE_RATE))
+        source.behind_seconds = behind
+        latencies.append(silences(Heard(bundle, source, clock).through())[0][1])
+    assert latencies[1] - latencies[0] == pytest.approx(3000)
+
+
+def test_what_is_lost_is_an_overload_and_counted(bundle, sentence) -> None:
+    source = Late(sentence[: 5 * SAMPLE_RATE])
+    source.lost = 800
+    heard = Heard(bundle, source).through()
+    assert heard.listener.overload.active
+    assert heard.listener.overload.dropped_samples == heard.pipeline.counters.dropped_samples == 2 * 800
+
+
+def test_whoever_taps_the_sound_hears_nothing_of_what_was_said_before(bundle) -> None:
+    """Three seconds of sound wait, and the clock goes on with each block: the first 1.5 s were said too early."""
+    clock = ManualClock(monotonic=100.0)
+    tap = Tap()
+
+    def before(length: int) -> None:
+        if clock.monotonic() == 100.0:
+            heard.listener.attach(tap)
+        clock.advance(length / SAMPLE_RATE)
+        source.behind_seconds = 1.55
+
+    source = Late(np.zeros(3 * SAMPLE_RATE, np.float32), before_block=before)
+    heard = Heard(bundle, source, clock)
+    heard.through()
+    assert next(tap.blocks(time.monotonic() + 20)).start == 15 * BLOCK
+
+
+def test_a_listener_that_is_far_behind_cannot_be_tapped(bundle) -> None:
+    source = Late(np.zeros(BLOCK, np.float32), lambda: source.closed.wait(20))
+    source.behind_seconds = 5.0
+    heard = Heard(bundle, source)
+    heard.listener.start()
+    wait_for(lambda: heard.pipeline.counters.audio_seconds, "the first block")
+    tap = Tap()
+    heard.listener.attach(tap)
+    with pytest.raises(MicrophoneError, match="too busy"):
+        next(tap.blocks(time.monotonic() + 20))
+    assert heard.listener.stop(20)

@@ -40,6 +40,16 @@ def test_a_reader_that_is_too_slow_gets_an_error_and_never_a_hole() -> None:
         read(tap)
 
 
+def test_sound_that_was_lost_on_the_way_is_an_error_but_not_what_was_lost_before() -> None:
+    tap = Tap()
+    tap.offer(AudioBlock(np.zeros(10, np.float32), 500, dropped=500))
+    tap.offer(block(510))
+    assert next(tap.blocks(time.monotonic() + SOON)).start == 500
+    tap.offer(AudioBlock(np.zeros(10, np.float32), 600, dropped=80))
+    with pytest.raises(MicrophoneError, match="without gaps"):
+        read(tap)
+
+
 def test_a_failure_is_told_even_where_the_queue_is_full() -> None:
     tap = Tap()
     for start in range(module._MOST_BLOCKS):
