@@ -29,6 +29,7 @@ EXAMPLES = """
 earmark bundle sign --new-key ~/earmark-signing.pem    prints the public key, for models.trusted_keys
 earmark bundle sign accurate.earmark --key ~/earmark-signing.pem
 earmark bundle sign accurate.earmark --show
+earmark bundle-sign emotion/ --key signing.pem         a pack, too; one word or two
 """
 _MOST_KEY_BYTES = 16_384
 
