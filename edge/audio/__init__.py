@@ -1,7 +1,7 @@
 """Where sound comes from: microphones, files, folders and standard input.
 
 Takes: a device, a path or a stream. Gives: ``AudioBlock``s: float32, mono, 16 kHz, on one clock. Must hold: any rate
-between 4 and 192 kHz, any number of channels, 8 to 32 bits; nothing is lost without being counted.
+between 4 and 192 kHz, up to 256 channels, 8 to 32 bits; nothing is lost without being counted.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class BlockMaker:
     ``full_scale`` is the magnitude from which on a sample counts as clipped. ``clipped`` of a block is given in samples
     of 16 kHz, so that it can be divided by the length of the block. ``repaired`` counts the samples (of all channels)
     that were no numbers (NaN, infinite or absurdly large) and became zero. Raises ``ValueError`` for a rate that cannot
-    be converted.
+    be converted, and for too many channels.
     """
 
     def __init__(self, rate: int, channels: int, full_scale: float = 0.9999) -> None:

@@ -17,6 +17,8 @@ import numpy.typing as npt
 
 from edge.records import Float32
 
+MOST_CHANNELS: Final = 256
+"""The memory that mixing takes grows with their square, and a header may say 65,535."""
 _SEGMENT_SECONDS: Final = 0.05
 _MEMORY: Final = 0.99
 """Share of the covariance kept from one segment to the next: a time constant of five seconds."""
@@ -33,9 +35,11 @@ Float64 = npt.NDArray[np.float64]
 
 
 class Downmix:
-    """Mixes one stream of ``channels`` channels at ``rate`` hertz down to mono."""
+    """Mixes one stream of ``channels`` channels at ``rate`` hertz down to mono. Raises ``ValueError`` for too many."""
 
     def __init__(self, channels: int, rate: int) -> None:
+        if channels > MOST_CHANNELS:
+            raise ValueError(f"{channels} channels are more than {MOST_CHANNELS}")
         self._channels = channels
         self._segment = max(2, round(rate * _SEGMENT_SECONDS))
         self._held: Float32 = np.zeros((0, channels), dtype=np.float32)
