@@ -114,7 +114,7 @@ class Connection:
         try:
             # Blocking, at most 5 s plus the name look-up: unlike connect_async it tells what went wrong.
             if self._mqtt.protocol == "5":
-                wishes = Properties(PacketTypes.CONNECT)
+                wishes = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
                 wishes.MaximumPacketSize = LARGEST_PACKET_BYTES
                 self._client.connect(
                     host, self._mqtt.effective_port, self._mqtt.keepalive_seconds, clean_start=True, properties=wishes
