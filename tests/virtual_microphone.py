@@ -22,14 +22,14 @@ import soundfile
 _PROGRAMS = ("pulseaudio", "pactl", "paplay")
 
 # The plug-in types are named in full because this file replaces the system's ALSA configuration: PortAudio then lists
-# exactly the devices ``default`` and ``pulse``.
+# exactly the devices ``default`` and those that are described.
 _ASOUND = """\
 pcm_type.pulse { lib "libasound_module_pcm_pulse.so" }
 ctl_type.pulse { lib "libasound_module_ctl_pulse.so" }
 pcm.!default { type pulse hint { show on description "Default (pulse)" } }
-pcm.pulse { type pulse hint { show on description "PulseAudio" } }
 ctl.!default { type pulse }
 """
+_DEVICE = 'pcm.%s { type pulse hint { show on description "PulseAudio" } }\n'
 
 # Without norewinds the monitor delivers in bursts of two seconds.
 _DAEMON = """\
@@ -62,9 +62,14 @@ class VirtualMicrophone:
             "PULSE_COOKIE": str(self._folder / "cookie"),
             "ALSA_CONFIG_PATH": str(self._folder / "asound.conf"),
         }
-        (self._folder / "asound.conf").write_text(_ASOUND)
+        self.describe("pulse")
         (self._folder / "daemon.pa").write_text(_DAEMON.format(socket=socket, rate=rate, channels=channels))
         self._server: subprocess.Popen[bytes] | None = None
+
+    def describe(self, *names: str) -> None:
+        """Let PortAudio list these devices, and ``default``, from when it starts the next time."""
+        devices = "".join(_DEVICE % name for name in names)
+        (self._folder / "asound.conf").write_text(_ASOUND + devices)
 
     def start(self) -> None:
         """Start the sound server and wait until it answers."""

@@ -12,6 +12,7 @@ import pytest
 
 from edge.audio import capture
 from edge.audio.buffer import Buffer
+from edge.audio.devices import list_devices
 from edge.audio.microphone import MicrophoneSource
 from edge.audio.reconnect import ReconnectingMicrophone
 from edge.errors import EXIT_ENVIRONMENT, MicrophoneError
@@ -303,3 +304,23 @@ def test_close_ends_an_endless_microphone_that_waits(virtual_microphone: Virtual
     paused = ReconnectingMicrophone(MicrophoneSource())
     paused.pause()
     listen(paused).finish()
+
+
+def test_a_microphone_is_found_again_by_its_name_whatever_its_number(
+    virtual_microphone: VirtualMicrophone, listen: Listen
+) -> None:
+    """Chosen by number; while it is away others are plugged in, which take the numbers before it."""
+    virtual_microphone.describe("kitchen")
+    number = next(device.index for device in list_devices() if device.stable_name == "kitchen")
+    source = ReconnectingMicrophone(MicrophoneSource(number), first_retry_seconds=0.1)
+    listener = listen(source)
+    listener.wait_for_blocks()
+    assert source.name == "mic:kitchen"
+    virtual_microphone.stop()
+    listener.wait_until(lambda: source.problem)
+    virtual_microphone.describe("attic", "hall", "kitchen")
+    before = len(listener.blocks)
+    virtual_microphone.start()
+    listener.wait_until(lambda: len(listener.blocks) > before)
+    assert source.name == "mic:kitchen"
+    assert next(device.index for device in list_devices() if device.stable_name == "kitchen") != number
