@@ -69,6 +69,7 @@ BUILT_IN: Final = tuple(
         ("audit", PEOPLE, "Who tried to be recognised, and whether the log of that is as it was written."),
         ("people", PEOPLE, "List, show, rename, remove, export and import the people enrolled; revoke."),
         ("calibrate", PEOPLE, "Fit the decisions to this household's own clips, and tell what to expect."),
+        ("wyoming", SERVICE, "Tell a voice assistant's speakers apart, in front of its speech-to-text service."),
         ("run", SERVICE, "Listen, and publish who speaks over MQTT."),
         ("status", SERVICE, "How is the daemon on this machine? Answers with its exit code."),
         ("bundle", SERVICE, "Check a bundle, put it to use under a running daemon, and take that back."),
