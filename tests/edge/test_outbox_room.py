@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from edge.errors import StorageError
+from edge.mqtt import Publisher, Topics
 from edge.outbox import Outbox
 from edge.outbox.reserve import RESERVE_BYTES, Reserve
+from edge.settings import Mqtt
 from tests.edge.test_outbox import event, full_disk, numbers, state
 from tests.reliability.disk import fill, small_disk
 
@@ -88,6 +90,21 @@ def test_the_reserve_is_taken_again_when_there_is_room(disk: Path) -> None:
         outbox.append(event(200))
         assert not outbox.on_reserve
         assert (disk / "outbox.reserve").stat().st_blocks * 512 >= RESERVE_BYTES
+
+
+def test_that_the_reserve_is_used_is_a_problem_to_tell(disk: Path) -> None:
+    topics = Topics("earmark", "kitchen")
+    with Outbox(disk / "outbox.sqlite") as outbox:
+        publisher = Publisher(Mqtt(), topics, outbox)
+        filler = fill(disk)
+        for _ in range(100):
+            publisher.publish(topics.message("utterance", b"x" * 2000))
+        assert "is full" in (publisher.problem or "")
+        assert outbox.counters.in_memory == 0
+        filler.unlink()
+        publisher.publish(topics.message("utterance", b"x"))
+        assert publisher.problem is None
+        publisher.stop()
 
 
 def test_a_disk_that_is_nearly_full_is_left_its_room(disk: Path) -> None:
