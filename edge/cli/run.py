@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 from dataclasses import replace
 
 from edge import settings as configuration
@@ -35,6 +36,8 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the service."""
+    # A core dump would hold the broker's password and everybody's voiceprint.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
     def load() -> Settings:
         settings = _with_arguments(configuration.load(args.config), args)
