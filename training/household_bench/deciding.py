@@ -105,7 +105,7 @@ def households(people: Sequence[str], size: int, draws: int, seed: int) -> list[
     return [Household(names) for names in found]
 
 
-def utterances_of(sound: Sequence[Span], heard: Heard) -> dict[str, int]:
+def speakers_of(sound: Sequence[Span], heard: Heard) -> dict[str, int]:
     """Who speaks in an utterance, and for how many samples."""
     found: dict[str, int] = {}
     for span in sound:
@@ -129,6 +129,7 @@ class Judge:
         self, prints: dict[str, Voiceprint], scorer: RememberingScorer, policy: Decide, homes: Sequence[Household]
     ) -> None:
         self._scorer = scorer
+        self._everybody = list(prints.values())
         self._homes = [(home, [prints[name] for name in home.people]) for home in homes]
         self._deciders = {name: Decider(replace(policy, profile=name), scorer) for name in PROFILES}
 
@@ -137,7 +138,8 @@ class Judge:
         exposures: list[Exposure] = []
         names: list[FalseName] = []
         self._scorer.forget()
-        speakers = [utterances_of(sound.spans, one) for one in found]
+        speakers = [speakers_of(sound.spans, one) for one in found]
+        best = self._ratios(found)
         for home, prints in self._homes:
             strangers = _strangers(sound, home)
             visiting = bool(stream.people.intersection(home.people))
@@ -147,6 +149,9 @@ class Judge:
                 Exposure(home, stream.name, stream.scene, visiting, who, seconds) for who, seconds in strangers.items()
             ]
             for profile, decider in self._deciders.items():
+                accept = decider.thresholds(len(prints))[1]
+                if not any(one[name] >= accept for one in best for name in home.people):
+                    continue
                 for place, decision in self._decisions(decider, found, prints):
                     who = speakers[place]
                     if decision.outcome != "identified" or decision.best is None or who.keys() & set(home.people):
@@ -169,6 +174,20 @@ class Judge:
                 for profile, decider in self._deciders.items():
                     decisions = [decision for _, decision in self._decisions(decider, found, prints)]
                     yield Outcome(home, profile, attempt, _why(attempt.person, found, decisions))
+
+    def _ratios(self, found: Sequence[Heard]) -> list[dict[str, float]]:
+        """Log-likelihood ratio of each member at each utterance that is decided on.
+
+        Which utterances make a turn does not depend on who is enrolled, so that a household in which nobody reaches the
+        threshold at any of them names nobody, and its decisions need not be asked for.
+        """
+        ratios = []
+        self._scorer.last.clear()
+        for _ in self._decisions(next(iter(self._deciders.values())), found, self._everybody):
+            if self._scorer.last:
+                ratios.append({one.person_id: one.llr for one in self._scorer.last[0].ranked})
+            self._scorer.last.clear()
+        return ratios
 
     def _decisions(
         self, decider: Decider, found: Sequence[Heard], prints: Sequence[Voiceprint]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edge.records import Float32, Voiceprint
+from edge.records import Embedding, Float32, Scores, Voiceprint
 from edge.scoring import Float64, Scorer
 
 _Evidence = tuple[bytes, float, float]
@@ -21,6 +21,8 @@ class RememberingScorer(Scorer):
     """``known``: the voiceprints that will be asked for in many combinations; compared with all at once."""
 
     known: tuple[Voiceprint, ...] = ()
+    last: list[Scores] = field(default_factory=list)
+    """The latest scores."""
     _places: frozenset[int] = frozenset()
     _found: dict[_Evidence, dict[int, tuple[np.float32, np.float64]]] = field(default_factory=dict)
     _single: dict[tuple[_Evidence, bytes, float], tuple[Float32, Float64]] = field(default_factory=dict)
@@ -28,12 +30,29 @@ class RememberingScorer(Scorer):
     @classmethod
     def of(cls, scorer: Scorer, known: Sequence[Voiceprint]) -> RememberingScorer:
         """One that scores as ``scorer`` does."""
-        return cls(scorer.calibration, scorer.cohort, scorer.correction, tuple(known), frozenset(map(id, known)))
+        places = frozenset(map(id, known))
+        return cls(scorer.calibration, scorer.cohort, scorer.correction, tuple(known), _places=places)
 
     def forget(self) -> None:
         """Let go of what was computed: the next sound brings other evidence."""
         self._found.clear()
         self._single.clear()
+
+    def score(
+        self,
+        embedding: Embedding | Float32,
+        voiceprints: Sequence[Voiceprint],
+        *,
+        speech_seconds: float,
+        snr_db: float,
+        prior_known: float = 0.5,
+    ) -> Scores:
+        """As ``Scorer.score``; kept in ``last``."""
+        found = Scorer.score(
+            self, embedding, voiceprints, speech_seconds=speech_seconds, snr_db=snr_db, prior_known=prior_known
+        )
+        self.last[:] = [found]
+        return found
 
     def llrs(
         self, vector: Float32, voiceprints: Sequence[Voiceprint], *, speech_seconds: float, snr_db: float

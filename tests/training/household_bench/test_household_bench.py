@@ -15,6 +15,7 @@ from edge.records import Voiceprint
 from edge.scoring import Calibration, Scorer
 from edge.settings import Decide, Settings
 from tests.training.household_bench.made import PEOPLE, heard
+from training.bench import PROFILES
 from training.household_bench.command import bench_household
 from training.household_bench.deciding import Exposure, FalseName, Household, Judge, households
 from training.household_bench.figures import TALK, VISIT, per_hour, strangers
@@ -64,6 +65,28 @@ def test_each_stream_meets_a_decider_that_has_heard_nothing() -> None:
     assert deciding.stream(*stream("ls3"), [heard(half, 0.5)])[0]
     alone = deciding.stream(*stream("ls3"), [heard(VOICES["ls1"], 0.5)])[1]
     assert {one.pooled for one in alone} == {1}
+
+
+def test_every_decision_of_the_device_counts_however_few_are_asked_for() -> None:
+    rng = np.random.default_rng(8)
+    said = []
+    for n in range(60):
+        vector = VOICES[PEOPLE[n % 2]] + 0.3 * rng.standard_normal(8).astype(np.float32)
+        said.append(heard(vector / np.linalg.norm(vector), 4.0 * n))
+    one, sound = stream(*["ls9"] * 50)
+    homes = [Household(names) for names in (("ls1",), ("ls3",), ("ls1", "ls4"), ("ls3", "ls4"), PEOPLE)]
+    expected = set()
+    for home in homes:
+        for profile in PROFILES:
+            decider = Decider(replace(Decide(), profile=profile), SCORER)
+            for utterance in said:
+                assert utterance.embedding is not None
+                told = decider.decide(utterance.utterance, utterance.embedding, [PRINTS[name] for name in home.people])
+                if told.person_id is not None:
+                    expected.add((home, profile, utterance.utterance.start, told.person_id))
+    found = judge(*homes).stream(one, sound, said)[1]
+    assert {(name.household, name.profile, name.start, name.named) for name in found} == expected
+    assert expected
 
 
 def test_utterances_of_a_member_are_named_or_the_reason_is_told() -> None:
