@@ -28,7 +28,7 @@ from deploy.fleet.plan import check_canary, waves
 from deploy.fleet.rollout import Rollout
 from deploy.fleet.ssh import Shell
 from deploy.fleet.tables import printable, status_table, table
-from edge.errors import EXIT_INTERRUPTED, EXIT_NO, EXIT_OK
+from edge.errors import EXIT_INTERRUPTED, EXIT_NO, EXIT_OK, EarmarkError
 
 EXAMPLES: Final = """examples:
   earmark fleet status
@@ -48,7 +48,13 @@ arguments; 5 a host is broken, or could not be reached to make sure; 130 stopped
 def fleet(argv: Sequence[str] | None = None) -> int:
     """Run ``earmark fleet`` with the arguments after ``fleet``; gives the exit code. Raises ``EarmarkError``."""
     options = parser().parse_args(argv)
-    code: int = options.act(options)
+    try:
+        code: int = options.act(options)
+    except EarmarkError as error:
+        if not options.json:
+            raise
+        print(json.dumps({"error": {"code": error.code, "message": error.cause, "remedy": error.remedy}}))
+        return error.exit_code
     return code
 
 

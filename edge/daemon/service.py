@@ -143,12 +143,14 @@ class Service:
                 old.reload_refused(error.sentence())
             self._notifier.ready(old.status() if old else "")
             return
+        deaf_since = self._clock.monotonic()
         if old is not None:
             old.stop(_GOODBYE_SECONDS)
         self._station = fresh
         fresh.start()
+        deaf = {"deaf_ms": round(1000 * (self._clock.monotonic() - deaf_since))}
         self._notifier.ready(fresh.status())
-        _LOG.info("reloaded", extra={"fields": fresh.describe()})
+        _LOG.info("reloaded", extra={"fields": fresh.describe() | deaf})
 
     def _take_signals(self) -> Callable[[], None]:
         """SIGTERM and SIGINT stop, SIGHUP reloads. Gives what restores the handlers; only in the main thread."""

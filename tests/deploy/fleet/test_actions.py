@@ -152,6 +152,14 @@ def test_durations_in_words(seconds: float, words: str) -> None:
     assert duration(seconds) == words
 
 
+def test_an_error_is_json_where_json_was_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["status", "--inventory", str(tmp_path / "absent.yaml")]
+    assert commands.fleet([*words, "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "inventory"
+    with pytest.raises(InventoryError):
+        commands.fleet(words)
+
+
 def test_every_example_of_the_help_is_understood() -> None:
     lines = [line.split()[2:] for line in commands.EXAMPLES.splitlines() if line.startswith("  earmark fleet")]
     assert len(lines) > 5
