@@ -9,8 +9,8 @@ from edge.cli.console import Console, printable, table
 from edge.errors import EXIT_OK, MicrophoneError
 
 DESCRIPTION = """
-List the microphones. The name in the last column stays the same after a restart; any part of it, or the number, can
-stand in `audio.device` of the settings, and after `--mic`.
+List the microphones. The name in the last column stays the same after a restart; any part of it, the id of the card (as
+a udev rule gives it), or the number can stand in `audio.device` of the settings, and after `--mic`.
 """
 EXAMPLES = """
 earmark devices
@@ -37,10 +37,10 @@ def run(args: argparse.Namespace) -> int:
     if console.json:
         console.emit({"devices": [asdict(device) for device in devices]})
         return EXIT_OK
-    rows = [["", "no.", "channels", "rate", "through", "name"]]
+    rows = [["", "no.", "channels", "rate", "through", "card", "name"]]
     rows += [
         ["*" if d.is_default else "", str(d.index), str(d.channels), f"{d.default_rate} Hz", d.host_api,
-         printable(d.stable_name)]
+         printable(d.card), printable(d.stable_name)]
         for d in devices
     ]  # fmt: skip
     lines = table(rows, right=(1, 2, 3))

@@ -23,7 +23,7 @@ HOLDER = 4711
 
 
 class Card:
-    """``microphone`` runs from the start, and hears a faint noise until ``hush``."""
+    """``microphone`` runs from the start, and hears a faint noise for five minutes, or until ``hush``."""
 
     def __init__(self, folder: Path) -> None:
         compiler = shutil.which("gcc")
@@ -36,6 +36,7 @@ class Card:
         self._proc = folder / "asound"
         self._proc.mkdir()
         self._noise: subprocess.Popen[bytes] | None = None
+        self._rustling = np.random.default_rng(5).normal(0, 3e-4, 16_000 * 300).astype(np.float32)
         self.say("")
         self.hold(None)
         self.microphone = VirtualMicrophone()
@@ -68,9 +69,9 @@ class Card:
         self.hush()
 
     def rustle(self) -> None:
-        """Let it hear noise of -70 dBFS: what is silent now is not the room."""
-        noise = np.random.default_rng(5).normal(0, 3e-4, 16_000 * 120).astype(np.float32)
-        self._noise = self.microphone.begin(noise)
+        """Let it hear noise of -70 dBFS for five minutes: what is silent now is not the room."""
+        self.hush()
+        self._noise = self.microphone.begin(self._rustling)
 
     def hush(self) -> None:
         """Let it hear nothing but zeros."""

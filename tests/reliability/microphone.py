@@ -74,10 +74,10 @@ class Trial:
                 self._broker.port,
                 *("--bundle", bundle, "--source", "mic"),
                 program=("tests.reliability.faulty", "run"),
-                environment=self._card.environment | {"EARMARK_AUDIO__SILENT_SECONDS": "2"},
+                environment=self._card.environment | {"EARMARK_AUDIO__SILENT_SECONDS": "4"},
             )
             opened.callback(self.device.kill)
-            wait_for(lambda: self.device.ready.is_set() or not self.device.alive, "the daemon listens")
+            wait_for(lambda: self.device.ready.is_set() or not self.device.alive, "the daemon listens", 180)
             self._wait(lambda health: health.get("mic_problem") is False, "the first report")
             wait_for(lambda: self._card.microphone.recorders() == 1, "the daemon records")
             self._everything = opened.pop_all()
@@ -198,6 +198,8 @@ class Trial:
         """``do`` it, wait until one of ``expected`` is told, ``undo`` it after a random time, wait until all is well.
         ``also``: what may be told besides.
         """
+        self._card.rustle()
+        self._wait(lambda health: not health["mic_problem"], f"all is well before {name}")
         earlier = len(self._listener.payloads(f"{BASE}/health"))
         begun, spent = time.monotonic(), self._cpu_seconds()
         do()
