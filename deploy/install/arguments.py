@@ -26,6 +26,7 @@ from deploy.install.service import Services
 from deploy.install.signals import interruptible
 from deploy.install.sources import open_source
 
+WATCH_SECONDS: Final = 10.0
 EXAMPLES: Final = """examples:
   sudo python3 earmark-0.1.0-arm64.pyz                     a kit installs itself, or upgrades what is there
   sudo python3 -m deploy.install                           from a checkout, with the network
@@ -80,6 +81,12 @@ def add_words(words: Any) -> None:
             default="",
             help="give this USB microphone the name earmark for good: a number, or auto where there is one only",
         )
+        word.add_argument(
+            "--watch",
+            type=float,
+            metavar="SECONDS",
+            help=f"how long a service that is ready must go on to count as healthy ({WATCH_SECONDS:g})",
+        )
         word.add_argument("--no-apt", action="store_true", help="install no Debian packages")
         _finish(word, _install)
     _finish(words.add_parser("rollback", help="go back to the version before"), _rollback)
@@ -112,6 +119,7 @@ def _finish(word: argparse.ArgumentParser, act: Any, *, root: bool = True) -> No
         "--json", action="store_true", help="print the outcome as JSON; what is being done goes to stderr"
     )
     word.add_argument("--root", type=Path, default=Path("/"), help="a folder to treat as the root; nothing is started")
+    word.set_defaults(watch=WATCH_SECONDS)
     word.set_defaults(act=lambda options: _reported(options, act, needs_root=root))
 
 
@@ -121,7 +129,8 @@ def _reported(options: argparse.Namespace, act: Any, *, needs_root: bool) -> int
         if needs_root and layout.live and os.geteuid() != 0:
             raise InstallFault("Only root may do that", "Put sudo before the command.")
         running = layout.live and Path("/run/systemd/system").is_dir()
-        flows = Flows(layout, Services(layout, running), _say(options), apt=not getattr(options, "no_apt", False))
+        services = Services(layout, running, watch_seconds=options.watch)
+        flows = Flows(layout, services, _say(options), apt=not getattr(options, "no_apt", False))
         os.umask(0o022)
         with interruptible():
             told = act(flows, options)

@@ -51,7 +51,7 @@ def test_one_life_on_a_device(ready: World) -> None:
     people, unit = world.people, world.unit
     starts = (world.systemd / "log").read_text().count("restart")
     with pytest.raises(InstallFault, match=r"self-test failed at bundle: The network is broken") as caught:
-        world.flows.install(str(kit(world.folder, "0.2.0", sick=True)), PYTHON)
+        world.flows.install(str(kit(world.folder, "0.2.0", how="sick")), PYTHON)
     assert caught.value.exit_code == EXIT_UNHEALTHY
     assert (world.running, world.folders(), world.people, world.unit) == ("0.1.0", {"0.1.0"}, people, unit)
     assert (world.systemd / "log").read_text().count("restart") == starts

@@ -14,19 +14,35 @@ import zipfile
 from pathlib import Path
 
 from deploy.install.flows import Flows
+from deploy.install.kits import INSTALLER
 from deploy.install.layout import Layout
 from deploy.install.service import Services
 from deploy.install.sources import sha256
 
 CODE = """
-import json, pathlib, sys
+import json, os, pathlib, signal, socket, sys, time
+
+def run():
+    if {hopeless}:
+        sys.exit("no microphone in this test")
+    address = os.environ["NOTIFY_SOCKET"]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.sendto(b"READY=1", address.replace("@", chr(0), 1) if address[0] == "@" else address)
+    if {fragile}:
+        time.sleep(0.5)
+        sys.exit("fell over")
+    signal.pause()
 
 def main():
     words = sys.argv[1:]
     if words[:2] == ["deploy", "unit"]:
-        print("[Service]\\nExecStart=" + words[words.index("--prefix") + 1] + "/bin/earmark run  # {version}")
+        print("[Service]\\nType=notify\\nUser=earmark\\nRestart=always\\nRestartSec=1\\nTimeoutStartSec=60\\nTimeoutStopSec=10")
+        print("ExecStart=" + words[words.index("--prefix") + 1] + "/bin/earmark run")
+        print("[Install]\\nWantedBy=multi-user.target\\n# {version}")
     elif words[:2] == ["deploy", "sample-config"]:
         print("# settings of {version}")
+    elif words[0] == "run":
+        run()
     elif words[0] == "doctor":
         names = [word for before, word in zip(words, words[1:]) if before == "--only"]
         state = pathlib.Path(words[words.index("--state") + 1])
@@ -67,15 +83,22 @@ esac
 """
 
 
-def wheel(folder: Path, version: str, *, sick: bool = False) -> Path:
-    """A wheel of Earmark ``version``; ``sick``: its doctor finds that the network is broken."""
+def wheel(folder: Path, version: str, *, how: str = "") -> Path:
+    """A wheel of Earmark ``version``. ``how``: ``sick``, its doctor finds that the network is broken; ``hopeless``, it
+    ends before it is ready; ``fragile``, a moment after.
+    """
+    code = CODE.replace("{version}", version)
+    for word in ("sick", "hopeless", "fragile"):
+        code = code.replace(f"{{{word}}}", str(word == how))
     info = f"earmark-{version}.dist-info"
     files = {
-        "small_earmark.py": CODE.replace("{version}", version).replace("{sick}", str(sick)),
+        "small_earmark.py": code,
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: earmark\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": "[console_scripts]\nearmark = small_earmark:main\n",
     }
+    files["deploy/__init__.py"] = ""
+    files |= {f"deploy/install/{path.name}": path.read_text("utf-8") for path in INSTALLER.glob("*.py")}
     rows = [f"{name},sha256={hashed(text)},{len(text)}" for name, text in files.items()]
     files[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,"]) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,10 +121,10 @@ script.chmod(0o755)
 """
 
 
-def kit(folder: Path, version: str, *, sick: bool = False) -> Path:
+def kit(folder: Path, version: str, *, how: str = "") -> Path:
     """A kit for this machine, as a folder, with a pip that only unpacks."""
     wheels = folder / f"kit-{version}" / "wheels"
-    small = wheel(wheels, version, sick=sick)
+    small = wheel(wheels, version, how=how)
     with zipfile.ZipFile(wheels / "pip-0-py3-none-any.whl", "w") as archive:
         archive.writestr("pip/__main__.py", PIP)
     here = [f"{sys.version_info[0]}.{sys.version_info[1]}", platform.machine()]
