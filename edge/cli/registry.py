@@ -72,6 +72,7 @@ BUILT_IN: Final = tuple(
         ("wyoming", SERVICE, "Tell a voice assistant's speakers apart, in front of its speech-to-text service."),
         ("run", SERVICE, "Listen, and publish who speaks over MQTT."),
         ("status", SERVICE, "How is the daemon on this machine? Answers with its exit code."),
+        ("top", SERVICE, "Watch the daemon: level, decisions, broker, what is wrong."),
         ("bundle", SERVICE, "Check a bundle, put it to use under a running daemon, and take that back."),
         ("bundle-sign", OTHER, "Sign a bundle, so that devices know whose it is (also: bundle sign)."),
         ("devices", SERVICE, "List the microphones."),

@@ -10,7 +10,7 @@ from edge.control.client import Answer, Client, first_daemon
 from edge.control.faults import faults
 from edge.control.peer import Access, Peer
 from edge.control.place import candidates, socket_path
-from edge.control.protocol import CancelRequest, Request, StatusRequest, VerifyRequest
+from edge.control.protocol import CancelRequest, RecentRequest, Request, StatusRequest, VerifyRequest
 from edge.control.server import ControlServer, Running, Service, Tell
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Client",
     "ControlServer",
     "Peer",
+    "RecentRequest",
     "Request",
     "Running",
     "Service",

@@ -19,7 +19,7 @@ from typing import Any, Final
 from edge.control import protocol
 from edge.control.peer import Peer, peer_of
 from edge.control.place import connect
-from edge.control.protocol import MAX_ANSWER_BYTES, Request, StatusRequest
+from edge.control.protocol import MAX_ANSWER_BYTES, RecentRequest, Request, StatusRequest
 from edge.errors import EXIT_ENVIRONMENT, ControlError
 
 _CONNECT_SECONDS: Final = 2.0
@@ -104,12 +104,19 @@ class Client:
 
     def status(self) -> dict[str, Any]:
         """How the daemon is. Raises ``ControlError``."""
-        answer = self.ask(StatusRequest("status"), _STATUS_SECONDS)
-        status = answer.body.get("status")
-        if not isinstance(status, dict):
-            told = (answer.error or {}).get("message", "it did not tell its status")
-            raise ControlError(f"The daemon at {self.path} does not serve this account: {told}", _REMEDY)
-        return status
+        return self._told(StatusRequest("status"), "status")
+
+    def recent(self) -> dict[str, Any]:
+        """What it hears now and who spoke lately (see ``edge.daemon.recent``). Raises ``ControlError``."""
+        return self._told(RecentRequest("recent"), "recent")
+
+    def _told(self, request: Request, key: str) -> dict[str, Any]:
+        answer = self.ask(request, _STATUS_SECONDS)
+        told = answer.body.get(key)
+        if not isinstance(told, dict):
+            why = (answer.error or {}).get("message", f"it did not tell its {key}")
+            raise ControlError(f"The daemon at {self.path} does not serve this account: {why}", _REMEDY)
+        return told
 
     def _next(self, deadline: float) -> dict[str, Any]:
         line = self._line(deadline)

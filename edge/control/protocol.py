@@ -40,6 +40,13 @@ class StatusRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class RecentRequest:
+    """What is heard now, and who spoke lately? For root and the daemon's own account."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRequest:
     """End the verification ``request`` of this connection."""
 
@@ -61,10 +68,11 @@ class VerifyRequest:
     language: str = "en"
 
 
-Request = StatusRequest | CancelRequest | VerifyRequest
+Request = StatusRequest | RecentRequest | CancelRequest | VerifyRequest
 
 _FIELDS: Final[dict[str, frozenset[str]]] = {
     "status": frozenset(),
+    "recent": frozenset(),
     "cancel": frozenset({"request"}),
     "verify": frozenset({"person", "challenge", "timeout", "requester", "language"}),
 }
@@ -123,6 +131,8 @@ def _request(identity: str, body: dict[str, Any]) -> Request:
         raise RequestError(f"`{operation}` takes {known}; {len(unknown)} other key(s) were given")
     if operation == "status":
         return StatusRequest(identity)
+    if operation == "recent":
+        return RecentRequest(identity)
     if operation == "cancel":
         return CancelRequest(identity, _text(body, "request", _LONGEST_ID))
     requester = body.get("requester", "socket")
@@ -163,6 +173,8 @@ def encode(request: Request) -> bytes:
     match request:
         case StatusRequest():
             body["op"] = "status"
+        case RecentRequest():
+            body["op"] = "recent"
         case CancelRequest():
             body |= {"op": "cancel", "request": request.request}
         case VerifyRequest():

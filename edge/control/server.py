@@ -8,6 +8,7 @@ it had begun is cancelled when it goes; an error in the service is an answer, no
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import selectors
 import socket
@@ -19,7 +20,7 @@ from typing import Any, Final, Protocol
 from edge.control import protocol
 from edge.control.connection import Connection, Running
 from edge.control.peer import Access, Peer, peer_of
-from edge.control.protocol import CancelRequest, Request, StatusRequest, VerifyRequest
+from edge.control.protocol import CancelRequest, RecentRequest, Request, StatusRequest, VerifyRequest
 from edge.errors import EXIT_NO_DECISION, EXIT_OK, BusyError, EarmarkError, RequestError
 
 _LOG = logging.getLogger(__name__)
@@ -43,6 +44,9 @@ class Service(Protocol):
 
     def status(self) -> dict[str, Any]:
         """How the daemon is, as plain values."""
+
+    def recent(self) -> dict[str, Any]:
+        """What is heard now and who spoke lately, as plain values."""
 
     def verify(self, request: VerifyRequest, peer: Peer, tell: Tell) -> Running:
         """Begin one for ``peer``. Its progress and its end come through ``tell``. Raises ``EarmarkError``."""
@@ -203,6 +207,8 @@ class ControlServer:
             match request:
                 case StatusRequest():
                     answer = protocol.result(request.id, "status", EXIT_OK, status=self._service.status())
+                case RecentRequest():
+                    answer = self._recent(client, request)
                 case CancelRequest():
                     answer = self._cancelled(client, request)
                 case VerifyRequest():
@@ -218,6 +224,12 @@ class ControlServer:
             made = EarmarkError(f"Earmark made a mistake ({type(error).__name__})", "The daemon's log says more.")
             answer = protocol.failure(request.id, made)
         client.send(answer)
+
+    def _recent(self, client: Connection, request: RecentRequest) -> bytes:
+        # Who may be verified is a group's affair; who was at home this evening is not.
+        if client.peer.uid not in (0, os.geteuid()):
+            raise RequestError("Only root and the daemon's own account may see who spoke")
+        return protocol.result(request.id, "recent", EXIT_OK, recent=self._service.recent())
 
     def _verify(self, client: Connection, request: VerifyRequest) -> None:
         if client.running:

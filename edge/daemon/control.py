@@ -26,7 +26,8 @@ _STOP_SECONDS = 2.0
 
 
 class Control:
-    """``control.Service`` on what ``scene`` gives; ``report``: what else ``status`` tells.
+    """``control.Service`` on what ``scene`` gives; ``report``: what else ``status`` tells; ``recent``: the
+    answer to ``recent``.
 
     Raises ``SettingsError`` for a group that does not exist.
     """
@@ -37,13 +38,16 @@ class Control:
         folder: Path,
         version: str,
         scene: Callable[[], Scene],
+        *,
         report: Callable[[], Mapping[str, Any]] = dict,
+        recent: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         self._settings = settings.control
         self._path = socket_path(settings.control, folder)
         self._version = version
         self._scene = scene
         self._report = report
+        self._recent = recent
         self._group = group_id(settings.control.group)
         self._verifier = Verifier(scene)
         self._server: ControlServer | None = None
@@ -85,6 +89,10 @@ class Control:
             "busy": self._verifier.busy,
             **self._report(),
         }
+
+    def recent(self) -> dict[str, Any]:
+        """What is heard now and who spoke lately."""
+        return self._recent()
 
     def verify(self, request: VerifyRequest, peer: Peer, tell: Tell) -> Running:
         """Begin a verification."""

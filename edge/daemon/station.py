@@ -22,6 +22,7 @@ from edge.daemon.choices import Choices
 from edge.daemon.control import Control
 from edge.daemon.ear import Ear
 from edge.daemon.listener import Listener
+from edge.daemon.recent import Recent
 from edge.daemon.report import report
 from edge.daemon.verification import Scene
 from edge.daemon.vitals import health_state, info_state
@@ -91,7 +92,10 @@ class Station:
         self._listening = self._restored_listening()
         self._document: dict[str, Any] | None = announced(self._topics, self._outbox.states() if self._outbox else [])
         self._announcer = self._make_announcer()
-        self._control = Control(settings, folder, earmark_version(), self._scene, self._report)
+        self._recent = Recent()
+        self._control = Control(
+            settings, folder, earmark_version(), self._scene, report=self._report, recent=self._heard_lately
+        )
 
     def start(self) -> None:
         """Announce the device and begin to listen."""
@@ -125,8 +129,12 @@ class Station:
         return left
 
     @property
+    def _pipeline(self) -> Pipeline:
+        return self._listener.pipeline
+
+    @property
     def _analyses(self) -> Analyses:
-        return self._listener.pipeline.analyses
+        return self._pipeline.analyses
 
     @property
     def ended(self) -> bool:
@@ -197,6 +205,9 @@ class Station:
 
     def _report(self) -> dict[str, Any]:
         return report(self._scene(), self._health(), self._publisher, self._started, self._refused)
+
+    def _heard_lately(self) -> dict[str, Any]:
+        return self._recent.told(self._pipeline)
 
     def reload_refused(self, why: str) -> None:
         """The settings changed to some that cannot be used, so this station goes on; ``status`` tells it."""
@@ -293,6 +304,7 @@ class Station:
     def _on_result(self, result: Result, latency_ms: float) -> None:
         event = self._announcer.result(result, latency_ms)
         if event is not None:
+            self._recent.add(event)
             self._on_event(event, result)
             fields = {"outcome": event.event_type, "probability": event.probability, "speech_s": event.speech_s}
             _LOG.info("utterance", extra={"fields": fields | {"latency_ms": event.latency_ms, "id": event.id}})

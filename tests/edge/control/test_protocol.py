@@ -13,6 +13,7 @@ from edge.control.protocol import (
     LONGEST_SECONDS,
     MAX_LINE_BYTES,
     CancelRequest,
+    RecentRequest,
     StatusRequest,
     VerifyRequest,
     encode,
@@ -31,6 +32,7 @@ values = st.recursive(
 )
 requests = st.one_of(
     st.builds(StatusRequest, printable),
+    st.builds(RecentRequest, printable),
     st.builds(CancelRequest, printable, printable),
     st.builds(
         VerifyRequest,
