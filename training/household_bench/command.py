@@ -38,7 +38,15 @@ def _run(options: argparse.Namespace) -> None:
     from training.household_bench.table import text
 
     with opened(options) as bench:
-        plan = make_plan(bench.recordings, options.split, options.seed, hours=options.hours, attempts=options.attempts)
+        plan = make_plan(
+            bench.recordings,
+            options.split,
+            options.seed,
+            hours=options.hours,
+            attempts=options.attempts,
+            scenes=options.scenes,
+            lengths=options.seconds,
+        )
         report = head(bench, options) | {
             "seed": options.seed,
             "members": len(plan.members),
@@ -81,6 +89,8 @@ def _decide(bench: Bench, plan: Plan, options: argparse.Namespace) -> Findings:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from training.household_bench.plan import ATTEMPT_SECONDS, SCENES
+
     found = parser(
         "earmark bench household",
         "False names per hour while strangers, a television or noises are heard, and how many utterances of a member "
@@ -89,6 +99,18 @@ def _parser() -> argparse.ArgumentParser:
         EXAMPLES,
     )
     add = found.add_argument
+    kinds, lengths = tuple(SCENES), ATTEMPT_SECONDS
+    listed = ", ".join(kinds)
+    add("--scenes", nargs="+", choices=kinds, default=kinds, metavar="KIND", help=f"hear only some of {listed}")
+    add(
+        "--seconds",
+        nargs="+",
+        type=float,
+        choices=lengths,
+        default=lengths,
+        metavar="S",
+        help="say only some of 1 2 3 5 s",
+    )
     add("--hours", type=float, default=1.5, metavar="H", help="of each kind of stream, at most (%(default)s)")
     add("--attempts", type=int, default=8, metavar="N", help="utterances of each member and length (%(default)s)")
     add("--households", type=int, default=24, metavar="N", help="drawn of each size (%(default)s)")

@@ -109,7 +109,16 @@ class Plan:
     streams: tuple[Stream, ...]
 
 
-def make_plan(rows: Sequence[Recording], split: str, seed: int, *, hours: float, attempts: int) -> Plan:
+def make_plan(
+    rows: Sequence[Recording],
+    split: str,
+    seed: int,
+    *,
+    hours: float,
+    attempts: int,
+    scenes: Sequence[str] = tuple(SCENES),
+    lengths: Sequence[float] = ATTEMPT_SECONDS,
+) -> Plan:
     """The plan of a corpus.
 
     Args:
@@ -118,6 +127,8 @@ def make_plan(rows: Sequence[Recording], split: str, seed: int, *, hours: float,
         seed: of every choice.
         hours: of each scene at most.
         attempts: of each member, length and ratio, at most.
+        scenes: which of ``SCENES`` are heard.
+        lengths: which of ``ATTEMPT_SECONDS`` are said.
 
     Raises:
         UsageError: fewer than two people with enough recordings.
@@ -147,13 +158,13 @@ def make_plan(rows: Sequence[Recording], split: str, seed: int, *, hours: float,
         ("film", _dialogues("film", actors, seed, _casts(spoken, actors, seed))),
         ("noise", _noise(noises, seed)),
     ):
-        assert scene in SCENES
-        found += _first_hours(streams, hours)
+        if scene in scenes:
+            found += _first_hours(streams, hours)
     said = tuple(
         Attempt(member.person, clip(row, seconds), seconds, snr_db)
         for member in members
         for row in member.says[:attempts]
-        for seconds in ATTEMPT_SECONDS
+        for seconds in lengths
         for snr_db in SNRS_DB
     )
     return Plan(tuple(members), said, tuple(found))

@@ -49,6 +49,13 @@ def test_a_shorter_plan_is_the_beginning_of_a_longer_one_and_rows_may_come_in_an
     assert len(set(dialogues)) == 6, "each of four people with each other one"
 
 
+def test_a_part_of_the_scenes_and_lengths_is_as_in_the_whole() -> None:
+    whole = make_plan(ROWS, "dev", 3, hours=0.1, attempts=2)
+    part = make_plan(ROWS, "dev", 3, hours=0.1, attempts=2, scenes=["film", "noise"], lengths=[3.0])
+    assert list(part.streams) == [stream for stream in whole.streams if stream.scene in ("film", "noise")]
+    assert list(part.attempts) == [attempt for attempt in whole.attempts if attempt.seconds == 3.0]
+
+
 def test_without_two_people_there_is_no_household() -> None:
     with pytest.raises(UsageError, match="no two people of the split 'test'"):
         make_plan(ROWS, "test", 1, hours=1.0, attempts=1)
