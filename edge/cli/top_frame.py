@@ -7,6 +7,7 @@ what is not known is a dash; file and people's names are printed, never obeyed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from edge.cli.console import Style, count, printable
@@ -89,11 +90,19 @@ def _event(event: Mapping[str, Any], width: int, paint: Paint) -> str:
     why = ", ".join(str(one) for one in (event.get("reason"), *flags, event.get("gender"), event.get("emotion")) if one)
     probability = event.get("probability")
     line = (
-        f"{str(event.get('ts'))[11:19]:<8}  {printable(who)[:16]:<16}  "
+        f"{_clock(event.get('ts')):<8}  {printable(who)[:16]:<16}  "
         f"{'-' if probability is None else format(probability, '.2f'):>4}  {event.get('speech_s') or 0:4.1f} s  "
         f"{event.get('snr_db') or 0:3.0f} dB  {printable(why.replace('_', ' '))}"
     )
     return paint(_cut(line, width).rstrip(), _STYLES.get(kind, "bold"))
+
+
+def _clock(ts: Any) -> str:
+    """The time of day where the terminal is."""
+    try:
+        return datetime.fromisoformat(str(ts)).astimezone().strftime("%H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return "-"
 
 
 def _or_dash(value: Any, unit: str) -> str:
