@@ -190,24 +190,30 @@ def probed(machine: Machine) -> dict:
     return probe(machine)
 
 
-def probe(machine: Machine) -> dict:
-    """Run probe.py in the daemon's place."""
+def probe(machine: Machine, text: str = "") -> dict:
+    """Run probe.py in the daemon's place, under its unit or under another ``text``."""
     units = machine.root / "etc/systemd/system"
+    if text:
+        (units / "earmark.service").write_text(text)
     command = f"{PYTHON} {SHOWN}/source/tests/deploy/booted/probe.py /var/lib/earmark/probe.json"
     drop_in(units, "probe", f"Type=oneshot\nRestart=no\nWatchdogSec=0\nExecStart=\nExecStart={command}\n")
     machine.systemctl("daemon-reload")
     machine.systemctl("start", "earmark", timeout=SECONDS)
-    found = json.loads((machine.root / "var/lib/private/earmark/probe.json").read_text())
+    found = json.loads((machine.root / "var/lib/earmark/probe.json").read_text())
     assert isinstance(found, dict)
     return found
 
 
-def test_it_can_write_nothing_but_its_own(probed: dict) -> None:
+def writes_its_own_only(probed: dict) -> None:
     own = ("/var/lib/earmark", "/var/lib/private/earmark", "/run/earmark", "/tmp", "/var/tmp")
     assert "/var/lib/private/earmark" in probed["writable"] or "/var/lib/earmark" in probed["writable"]
     assert [path for path in probed["writable"] if not path.startswith(own)] == []
     assert set(probed["run"].values()) == {"EACCES"}, "what it writes it cannot run"
     assert probed["setuid"] == "EPERM"
+
+
+def test_it_can_write_nothing_but_its_own(probed: dict) -> None:
+    writes_its_own_only(probed)
 
 
 def test_sound_is_the_only_device(probed: dict) -> None:
@@ -246,9 +252,25 @@ def test_secrets_may_lie_encrypted_on_the_disk(machine: Machine, probed: dict) -
     store.mkdir(mode=0o700)
     machine.run("systemd-creds", "encrypt", "/etc/earmark/mqtt-password", "/etc/credstore.encrypted/mqtt-password")
     settings = load(machine.root / "etc/earmark/earmark.yaml", {})
-    made = unit(settings, prefix=f"{SHOWN}/prefix", config=CONFIG, encrypted=True)
-    (machine.root / "etc/systemd/system/earmark.service").write_text(made)
-    found = probe(machine)
+    found = probe(machine, unit(settings, prefix=f"{SHOWN}/prefix", config=CONFIG, encrypted=True))
     assert found["credentials"]["mqtt-password"][1] == len(PASSWORD) + 1
     assert found["credentials"]["earmark-voiceprint-key"][1] == 1
     assert PASSWORD.encode() not in (store / "mqtt-password").read_bytes()
+
+
+def test_an_account_that_stays_is_as_confined(machine: Machine, probed: dict) -> None:
+    """As the installer makes it, with a key that a drop-in replaces by an encrypted one."""
+    for name, line in (("passwd", "ears:x:990:990::/var/lib/earmark:/usr/sbin/nologin\n"), ("group", "ears:x:990:\n")):
+        with (machine.root / "etc" / name).open("a") as file:
+            file.write(line)
+    key = "/etc/earmark/voiceprint-key.cred"
+    machine.run("systemd-creds", "encrypt", "--name=earmark-voiceprint-key", "/etc/earmark/earmark-voiceprint-key", key)
+    (machine.root / "etc/earmark/earmark-voiceprint-key").unlink()
+    drop_in(machine.root / "etc/systemd/system", "key", f"LoadCredentialEncrypted=earmark-voiceprint-key:{key}\n")
+    settings = load(machine.root / "etc/earmark/earmark.yaml", {})
+    found = probe(machine, unit(settings, prefix=f"{SHOWN}/prefix", config=CONFIG, user="ears"))
+    assert found["uid"] == 990
+    assert found["credentials"]["earmark-voiceprint-key"][1] == len(VOICEPRINT_KEY) + 1
+    writes_its_own_only(found)
+    same = ("status", "devices", "sound", "input", "calls", "families", "core", "homes", "processes", "secret file")
+    assert {key: found[key] for key in same} == {key: probed[key] for key in same}
