@@ -152,9 +152,10 @@ def _as(key: str, value: Any, kind: type) -> Any:
     if kind is tuple and isinstance(value, list):
         return tuple(_as(key, one, float) for one in value)
     # A whole number of any size, and 1e999, are JSON.
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
+    if kind is float and number:
         return float(value)
-    if kind is not float and isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+    if isinstance(value, kind) and (number or kind is str):
         return value
     words = {int: "a whole number", float: "a number", str: "a text", tuple: "a list of numbers"}
     raise refuse(f"{key} must be {words[kind]}, not {str(value)[:40]!r}")
