@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check bench chaos soak microphone overload test-arm64 kit clean system python lint
+.PHONY: help demo test check bench chaos soak fuzz microphone overload test-arm64 kit clean system python lint
 
 # The first Python that is new enough; override with PYTHON=/path/to/python3.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
@@ -41,6 +41,9 @@ chaos: $(TEST)/.installed ## kill broker and daemon 50 times each, fill the disk
 
 soak: $(TEST)/.installed ## a day of sound through the daemon, faster than real time; ARGS="--hours 168" for a week
 	OMP_NUM_THREADS=1 $(TEST)/bin/python -m tests.reliability.soak $(ARGS)
+
+fuzz: $(TEST)/.installed ## hostile input to everything that a stranger can reach, ten minutes; ARGS="--seconds 3600", ARGS=--list
+	OMP_NUM_THREADS=1 $(TEST)/bin/python -m tests.fuzz $(ARGS)
 
 microphone: $(TEST)/.installed ## let everything happen to a microphone that can; ARGS="--rounds 10"
 	OMP_NUM_THREADS=1 $(TEST)/bin/python -m tests.reliability.microphone $(ARGS)

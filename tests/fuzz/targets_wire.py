@@ -229,9 +229,8 @@ def _says_yes(lines: bytes) -> bool:
     """Whether one of the lines is the end of a verification with the exit code 0."""
     for line in lines.split(b"\n"):
         with contextlib.suppress(ValueError, RecursionError):
-            told = json.loads(line)
-            if isinstance(told, dict) and told.get("event") == "result" and told.get("exit_code") == 0:
-                if told.get("id") in ("verify", None):
+            match json.loads(line):
+                case {"event": "result", "exit_code": 0, "id": "verify" | None}:
                     return True
     return False
 
