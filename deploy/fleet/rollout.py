@@ -7,9 +7,10 @@ rollout; what was interrupted can go on.
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from deploy.fleet.actions import Action
 from deploy.fleet.asking import Report, ask
@@ -59,29 +60,39 @@ class Rollout:
         return all(self._journal.hosts[name].state in SETTLED for name in wave)
 
     def _interrupted(self, names: list[str]) -> bool:
-        """Change the hosts of a wave at once; whether Ctrl-C was pressed meanwhile. They are finished all the same."""
-        stopped = False
-        with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
-            futures: dict[Future[Ended], str] = {}
-            for name in names:
-                self._journal.note(name, state="working", why="")
-                futures[pool.submit(self._one, name)] = name
-            began, open_ones = time.monotonic(), set(futures)
-            while open_ones:
-                try:
-                    finished, open_ones = wait(open_ones, timeout=0.5, return_when="FIRST_COMPLETED")
-                except KeyboardInterrupt:
-                    if stopped:
-                        raise
-                    stopped = True
-                    self._say("", "finishing the hosts in hand; `earmark fleet resume` goes on afterwards")
-                    continue
-                for future in finished:
-                    self._note(futures[future], future.result(), time.monotonic() - began)
+        """Change the hosts of a wave at once; whether Ctrl-C was pressed meanwhile. They are finished all the same; a
+        second Ctrl-C leaves them as they are.
+        """
+        results: queue.SimpleQueue[tuple[str, Ended]] = queue.SimpleQueue()
+        for name in names:
+            self._journal.note(name, state="working", why="")
+            # As daemons, since whoever presses Ctrl-C twice does not want to wait for them.
+            threading.Thread(target=self._one, args=(name, results), name=name, daemon=True).start()
+        began, stopped, left = time.monotonic(), False, len(names)
+        while left:
+            try:
+                name, ended = self._next(results)
+            except KeyboardInterrupt:
+                if stopped:
+                    raise
+                stopped = True
+                self._say("", "finishing the hosts in hand; `earmark fleet resume` goes on afterwards")
+                continue
+            self._note(name, ended, time.monotonic() - began)
+            left -= 1
         return stopped
 
-    def _one(self, name: str) -> Ended:
-        return change(self._shells[name], self._action, self._pace, self._say, allow_faults=self._allow_faults)
+    @staticmethod
+    def _next(results: queue.SimpleQueue[tuple[str, Ended]]) -> tuple[str, Ended]:
+        return results.get()
+
+    def _one(self, name: str, results: queue.SimpleQueue[tuple[str, Ended]]) -> None:
+        try:
+            ended = change(self._shells[name], self._action, self._pace, self._say, allow_faults=self._allow_faults)
+        except Exception as error:
+            # A mistake of ours: nobody knows how far it went.
+            ended = Ended("broken", why=f"Earmark made a mistake ({type(error).__name__}: {error})")
+        results.put((name, ended))
 
     def _note(self, name: str, ended: Ended, seconds: float) -> None:
         self._journal.note(

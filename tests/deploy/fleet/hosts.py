@@ -185,7 +185,7 @@ class TestHost:
             self._sshd = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_for(lambda: "Server listening" in (self.folder / "sshd.log").read_text(), f"the sshd of {self.name}")
 
-    def start_daemon(self, pace: float = 4.0) -> None:
+    def start_daemon(self, pace: float = 1.0) -> None:
         words = [*self.network.inside(self.name), str(self.earmark), "run", "--source", "-"]
         words += ["--config", str(self.config), "--state", str(self.state)]
         with self.log.open("ab") as log:

@@ -179,18 +179,43 @@ def test_a_host_that_falls_ill_while_it_soaks_goes_back_and_stops_everything(tmp
 
 def test_ctrl_c_finishes_the_hosts_in_hand_and_can_be_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     devices = fleet(3)
-    really, pressed = rollout.wait, []
+    really, pressed = Rollout._next, []
 
-    def wait(*arguments: Any, **more: Any) -> Any:
+    def pressing(results: Any) -> Any:
         if not pressed:
             pressed.append(True)
             raise KeyboardInterrupt
-        return really(*arguments, **more)
+        return really(results)
 
-    monkeypatch.setattr(rollout, "wait", wait)
+    monkeypatch.setattr(Rollout, "_next", staticmethod(pressing))
     assert go(tmp_path, devices) == 130
     assert states(tmp_path) == ["done", "waiting", "waiting"]
     assert go(tmp_path, devices, journal=journals.load(tmp_path / "j.json")) == 0
+
+
+def test_a_second_ctrl_c_leaves_the_hosts_in_hand_to_be_asked_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressing(results: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Rollout, "_next", staticmethod(pressing))
+        with pytest.raises(KeyboardInterrupt):
+            go(tmp_path, fleet(2))
+    assert states(tmp_path) == ["working", "waiting"]
+    assert go(tmp_path, fleet(2), journal=journals.load(tmp_path / "j.json")) == 0
+
+
+def test_a_mistake_of_the_program_is_a_broken_host_and_no_hang(tmp_path: Path) -> None:
+    class Wrong(Renewal):
+        def amiss(self, before: Report, after: Report) -> str:
+            raise ZeroDivisionError("oh")
+
+    journal = journals.begin(tmp_path / "j.json", {}, (("h0",), ("h1",)))
+    shells: Any = fleet(2)
+    assert Rollout(journal, shells, Wrong(), PACE, lambda name, text: None).run() == 5
+    assert states(tmp_path) == ["broken", "waiting"]
 
 
 def test_two_rollouts_of_one_inventory_are_never_under_way(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from edge.bundle.locate import PACKAGED
 from tests.broker import wait_for
 from tests.deploy.fleet.hosts import BUNDLE, Lab
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(1200)]
 
 
 def make_bundle(folder: Path, version: str, *, other_space: bool = False) -> Path:
@@ -43,9 +43,6 @@ def test_a_bundle_of_another_space_is_refused_where_people_are_enrolled(lab: Lab
     told = lab.fleet("bundle", other, "--dry-run", code=1)
     assert [(row["wave"], row["would"]) for row in told["hosts"]] == [(1, "refuse"), (2, "refuse"), (3, "refuse")]
     assert "2 people enrolled there would not be recognised until enrolled again" in told["hosts"][0]["why"]
-    told = lab.fleet("bundle", other, "attic", "--new", code=1)
-    assert states(told) == {"attic": "as_before"}
-    assert not (lab.hosts["attic"].state / "bundles" / ".versions").exists()
 
 
 def test_a_bundle_comes_to_all_devices_without_loss_although_one_fails_at_first(lab: Lab, tmp_path: Path) -> None:
@@ -68,7 +65,6 @@ def test_a_bundle_comes_to_all_devices_without_loss_although_one_fails_at_first(
         assert states(told) == {"attic": "done", "cellar": "done", "kitchen": "as_before"}
         assert "it is not well as it is (broker" in told["hosts"][2]["why"]
         assert states(lab.fleet("bundle", new, "kitchen", "--allow-faults", "--new")) == {"kitchen": "done"}
-        assert lab.fleet("status", "kitchen", code=1)["hosts"][0]["outbox_pending"] > 0
         lab.cable.plug()
 
         for name in lab.hosts:
@@ -92,26 +88,12 @@ def test_a_bundle_comes_to_all_devices_without_loss_although_one_fails_at_first(
 
 def test_settings_and_conditions_of_devices(lab: Lab, tmp_path: Path) -> None:
     lab.write_inventory(settings=True)
-    assert states(lab.fleet("settings", "--canary", "cellar", "--new")) == dict.fromkeys(lab.hosts, "done")
-    for host in lab.hosts.values():
-        assert f"room of {host.name}" in host.config.read_text()
-        assert "reloaded" in host.messages()
-    rows = {row["host"]: row for row in lab.fleet("status")["hosts"]}
-    assert all(row["healthy"] and row["uptime_seconds"] >= 0 for row in rows.values())
-    assert all(abs(row["clock_skew_seconds"]) <= row["clock_uncertain_seconds"] + 1 for row in rows.values())
-
+    assert states(lab.fleet("settings", "upstairs", "--new")) == {"cellar": "done", "kitchen": "done"}
+    for name in ("cellar", "kitchen"):
+        assert f"room of {name}" in lab.hosts[name].config.read_text()
+        assert "reloaded" in lab.hosts[name].messages()
     other = make_bundle(tmp_path, "9", other_space=True)
-    assert states(lab.fleet("bundle", other, "attic", "--force", "--new")) == {"attic": "done"}
-    rows = {row["host"]: row for row in lab.fleet("status")["hosts"]}
-    assert (rows["attic"]["bundle_version"], rows["attic"]["enrolled"]) == ("9", 0)
-    assert rows["cellar"]["enrolled"] == 2
-
-    known = lab.folder / "known_hosts"
-    keys = known.read_text()
-    known.write_text(keys.replace(lab.hosts["kitchen"].known_host(), ""))
-    row = lab.fleet("status", "kitchen", code=1)["hosts"][0]
-    assert (row["reachable"], "Host key verification failed" in row["faults"][0]) == (False, True)
-    known.write_text(keys)
+    assert states(lab.fleet("bundle", other, "kitchen", "--force", "--new")) == {"kitchen": "done"}
 
     lab.hosts["attic"].stop_daemon()
     lab.hosts["cellar"].stop()
@@ -123,9 +105,13 @@ def test_settings_and_conditions_of_devices(lab: Lab, tmp_path: Path) -> None:
     ]
     assert "No daemon answers" in rows["attic"]["faults"][0]
     assert "cannot be reached" in rows["cellar"]["faults"][0]
-    checks = lab.fleet("check", "kitchen", "attic", code=1)["hosts"]
-    wrong = {row["host"]: [one["name"] for one in row["checks"] if one["status"] == "fail"] for row in checks}
-    assert wrong == {"attic": ["daemon"], "kitchen": []}
-    assert all(
-        one["sentence"] == "as in the inventory" for row in checks for one in row["checks"] if one["name"] == "settings"
-    )
+    assert (rows["kitchen"]["bundle_version"], rows["kitchen"]["enrolled"]) == ("9", 0)
+    assert abs(rows["kitchen"]["clock_skew_seconds"]) <= rows["kitchen"]["clock_uncertain_seconds"] + 1
+
+    known = lab.folder / "known_hosts"
+    known.write_text(known.read_text().replace(lab.hosts["attic"].known_host(), ""))
+    checks = {row["host"]: row["checks"] for row in lab.fleet("check", "kitchen", "attic", code=1)["hosts"]}
+    assert [one["name"] for one in checks["kitchen"] if one["status"] != "ok"] == []
+    assert "settings" in [one["name"] for one in checks["kitchen"]]
+    assert [(one["name"], one["status"]) for one in checks["attic"]] == [("login", "fail")]
+    assert "Host key verification failed" in checks["attic"][0]["sentence"]
