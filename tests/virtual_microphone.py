@@ -118,6 +118,10 @@ class VirtualMicrophone:
         """Let the microphone begin to hear ``samples``; gives the player, to be waited for."""
         path = self._folder / "begin.wav"
         soundfile.write(path, samples, rate, subtype="PCM_16")
+        return self.begin_file(path)
+
+    def begin_file(self, path: Path) -> subprocess.Popen[bytes]:
+        """Let the microphone begin to hear a WAV file; gives the player."""
         command = ["paplay", "--device=vmic", str(path)]
         return subprocess.Popen(command, env=self._full_environment(), stderr=subprocess.DEVNULL)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from tests.edge.audio.kernel import sound_cards
 from tests.virtual_microphone import VirtualMicrophone
@@ -36,7 +37,8 @@ class Card:
         self._proc = folder / "asound"
         self._proc.mkdir()
         self._noise: subprocess.Popen[bytes] | None = None
-        self._rustling = np.random.default_rng(5).normal(0, 3e-4, 16_000 * 300).astype(np.float32)
+        self._rustling = folder / "rustling.wav"
+        soundfile.write(self._rustling, np.random.default_rng(5).normal(0, 3e-4, 16_000 * 300), 16_000, "PCM_16")
         self.say("")
         self.hold(None)
         self.microphone = VirtualMicrophone()
@@ -71,7 +73,7 @@ class Card:
     def rustle(self) -> None:
         """Let it hear noise of -70 dBFS for five minutes: what is silent now is not the room."""
         self.hush()
-        self._noise = self.microphone.begin(self._rustling)
+        self._noise = self.microphone.begin_file(self._rustling)
 
     def hush(self) -> None:
         """Let it hear nothing but zeros."""

@@ -59,6 +59,7 @@ class Trial:
 
     def __init__(self, folder: Path, seed: int, bundle: str) -> None:
         self._rng = random.Random(seed)
+        self._runs_at = 0
         self._everything = contextlib.ExitStack()
         with contextlib.ExitStack() as opened:
             self._card = Card(folder)
@@ -130,7 +131,11 @@ class Trial:
     def no_answer(self) -> Mishap:
         """Opening the microphone hangs."""
         return self._trial(
-            "no answer", lambda: self._reopen("hang"), lambda: self._card.say(""), {"no_answer"}, also={"lost"}
+            "no answer",
+            lambda: self._reopen("hang"),
+            lambda: self._card.say(""),
+            {"no_answer"},
+            also={"lost", "missing"},
         )
 
     def silent(self) -> Mishap:
@@ -147,8 +152,15 @@ class Trial:
         return self._trial("only 44.1 kHz", swap, self._card.plug_in, {"lost", "missing"})
 
     def wrong_rate(self) -> Mishap:
-        """A device says 16 kHz and runs at 48: found by the clock, and cured by believing the clock."""
-        found = self._trial("runs at 48 kHz", lambda: self._reopen("runs 48000"), None, {"wrong_rate"}, also={"lost"})
+        """A device says one rate and runs at another: found by the clock, and cured by believing the clock.
+
+        The daemon remembers the rate that it found, so the next time it is another.
+        """
+        self._runs_at = 44_100 if self._runs_at == 48_000 else 48_000
+        name = f"runs at {self._runs_at / 1000:g} kHz"
+        # Zeros come faster as well.
+        also = {"lost", "missing", "silent"}
+        found = self._trial(name, lambda: self._reopen(f"runs {self._runs_at}"), None, {"wrong_rate"}, also)
         self._card.say("")
         self._card.pull_out()
         self._card.plug_in()

@@ -35,6 +35,8 @@ from tests.virtual_microphone import VirtualMicrophone
 _LATENCY_SECONDS = BUFFER_SECONDS * 2
 """A sentence waits in the buffer at most ``BUFFER_SECONDS``, and then it takes its own length times the slowness."""
 _PATIENCE_SECONDS = 120.0
+_PRESENT_MS = 2000
+"""Whoever tells of a sentence this soon is at the present."""
 
 
 @dataclass(slots=True)
@@ -104,8 +106,9 @@ def play(folder: Path, microphone: VirtualMicrophone, bundle: str, seconds: floa
         number.write_text("0")
         relieved = time.monotonic()
         known = len(events())
-        microphone.play(np.concatenate([np.zeros(SAMPLE_RATE, np.float32), talk(8)]))
-        wait_for(lambda: [e for e in events()[known:] if e["latency_ms"] < 2000], "it has caught up", _PATIENCE_SECONDS)
+        while not any(event["latency_ms"] < _PRESENT_MS for event in events()[known:]):
+            assert time.monotonic() - relieved < _PATIENCE_SECONDS, "it does not catch up"
+            microphone.play(np.concatenate([np.zeros(SAMPLE_RATE, np.float32), talk(8)]))
         run.caught_up_s = time.monotonic() - relieved
         if wait:
             wait_for(lambda: not reports()[-1]["overloaded"], "the end of the overload is told", _PATIENCE_SECONDS)
