@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 from tests.fuzz import cage
 from tests.fuzz.target import Target
@@ -40,19 +41,21 @@ def main() -> int:
     chosen = [TARGETS[name] for name in args.targets or TARGETS]
     if args.case is not None:
         return _one(chosen[0], args.seed, args.case)
-    rows = [_fuzz(target, args, args.seconds / len(chosen)) for target in chosen]
+    rows = []
+    if not args.json:
+        print(f"{'target':<22}{'cases':>8}{'found':>7}{'memory':>10}{'slowest':>10}")
+    for target in chosen:
+        row = _fuzz(target, args, args.seconds / len(chosen))
+        rows.append(row)
+        if not args.json:
+            figures = f"{row['cases']:>8}{row['found']:>7}{row['grown_mb']:>7} MB{row['slowest_s']:>8} s"
+            print(f"{target.name:<22}{figures}", flush=True)
     if args.json:
         print(json.dumps(rows))
-    else:
-        print(f"{'target':<22}{'cases':>8}{'found':>7}{'memory':>10}{'slowest':>10}")
-        for row in rows:
-            print(
-                f"{row['target']:<22}{row['cases']:>8}{row['found']:>7}{row['grown_mb']:>7} MB{row['slowest_s']:>8} s"
-            )
     return int(any(row["found"] for row in rows))
 
 
-def _fuzz(target: Target, args: argparse.Namespace, seconds: float) -> dict[str, object]:
+def _fuzz(target: Target, args: argparse.Namespace, seconds: float) -> dict[str, Any]:
     seeds = target.seeds(Path(mkdtemp(prefix="earmark-fuzz-seeds-")))
     began, number = time.monotonic(), 0
     total = cage.Figures()
