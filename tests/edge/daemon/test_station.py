@@ -222,3 +222,22 @@ def test_a_household_s_calibration_is_taken_up_while_running_and_left_aside_when
         assert "the people enrolled or their clips have changed since" in caplog.text
     finally:
         station.stop(5)
+
+
+def test_a_password_in_the_open_is_told_in_health_and_status(settings, tmp_path) -> None:
+    """Loudly: wherever somebody looks, and not only at the start."""
+    state, secret = tmp_path / "state", tmp_path / "password"
+    state.mkdir()
+    secret.write_text("canary-5d1\n")
+    secret.chmod(0o600)
+    # 192.0.2.1 is reserved for documentation: nothing is there.
+    away = Mqtt(host="192.0.2.1", username="ears", password_file=str(secret))
+    told: list[str] = []
+
+    def look(station: Station) -> None:
+        told.extend([station.status(), station._health().to_json().decode()])
+
+    through(replace(settings, mqtt=away), state, look)
+    assert all("unencrypted" in text and "mqtt.tls" in text and "canary-5d1" not in text for text in told)
+    through(settings, state, look)
+    assert not any("unencrypted" in text for text in told[2:])
