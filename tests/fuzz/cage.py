@@ -6,6 +6,7 @@ one case is told with its number, and the cases after it are run all the same.
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import json
 import mmap
@@ -125,6 +126,7 @@ def _in_child(target: Target, seeds: Sequence[bytes], seed: int, numbers: range,
     code = 1
     try:
         _limit_memory()
+        faulthandler.disable()
         _quieten()
         signal.signal(signal.SIGPROF, _too_slow)
         signal.signal(signal.SIGALRM, _too_slow)
