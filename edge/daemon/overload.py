@@ -17,17 +17,22 @@ from edge.records import SAMPLE_RATE, AudioBlock
 _LOG = logging.getLogger(__name__)
 
 _CALM_SECONDS: Final = 60.0
+_COUNT_SECONDS: Final = 10.0
+"""How often the count is worth a report of its own."""
 
 
 class Overload:
-    """Of one listener. ``on_change``: told when it begins and ends, with which of both, in whichever thread."""
+    """Of one listener. ``on_change``: told when it begins (True), every ten seconds at most when more is lost, and when
+    it ends (False), in whichever thread.
+    """
 
     def __init__(self, on_change: Callable[[bool], None] = lambda active: None) -> None:
         self._on_change = on_change
         self._lock = threading.Lock()
         self._since: float | None = None  # when it began; None: there is none
         self._latest = 0.0  # when sound was lost last
-        self._told = 0.0
+        self._told = 0.0  # in the log
+        self._counted = 0.0  # by on_change
         self._lost = 0  # samples since it began
         self.dropped_samples = 0
         """All that was ever lost."""
@@ -60,6 +65,9 @@ class Overload:
             began = self._since is None
             if self._since is None:
                 self._since, self._lost, self._told = now, 0, now
+            counted = began or now - self._counted >= _COUNT_SECONDS
+            if counted:
+                self._counted = now
             self._latest = now
             self._lost += block.dropped
             self.dropped_samples += block.dropped
@@ -73,9 +81,10 @@ class Overload:
                 "a smaller bundle, or less beside it, would help",
                 lost,
             )
-            self._on_change(True)
         elif again:
             _LOG.warning("this machine still cannot keep up: %.0f s of sound were left out in %.0f min", lost, minutes)
+        if counted:
+            self._on_change(True)
 
     def tick(self, now: float) -> None:
         """Let time pass."""
