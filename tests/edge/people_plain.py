@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from edge.records import Exemplar
 from tests.edge.people_clips import clip
 
 FIRST = """
@@ -30,17 +32,24 @@ COLUMNS = "person_id, vector, encoder, speech_seconds, snr_db, microphone, creat
 
 def old_database(path: Path, names: tuple[str, ...] = ("Wilhelmina", "Benedict"), *, schema: int = 2) -> None:
     """``names`` with four clips each: those of person ``i`` are ``clip(10 * i)`` and the three that follow."""
+    people = {name: [clip(number) for number in range(10 * i, 10 * i + 4)] for i, name in enumerate(names)}
+    store_plain(path, people, schema=schema)
+
+
+def store_plain(path: Path, people: Mapping[str, Sequence[Exemplar]], *, schema: int = 2) -> None:
+    """People with these exemplars, whose spaces the first schema does not know."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     connection = sqlite3.connect(path)
     connection.executescript(FIRST + (SECOND if schema == 2 else ""))
-    for i, name in enumerate(names):
+    for i, (name, exemplars) in enumerate(people.items()):
         row = (f"p{i:04x}", name, name.casefold(), "2026-11-21T10:00:00Z", f"note of {name}")
         connection.execute("INSERT INTO people VALUES (?, ?, ?, ?, ?)", row)
-        for number in range(10 * i, 10 * i + 4):
-            one = clip(number)
+        for one in exemplars:
             values = (row[0], np.asarray(one.vector, "<f4").tobytes(), one.encoder, one.speech_seconds, one.snr_db)
             values += (one.microphone, one.created, one.digest)
             connection.execute(f"INSERT INTO exemplars ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+            if schema == 2:
+                connection.execute("UPDATE exemplars SET space = ? WHERE number = last_insert_rowid()", (one.space,))
     connection.commit()
     connection.close()
     path.chmod(0o600)
