@@ -24,6 +24,9 @@ from training.digits.material import Material
 Int32 = npt.NDArray[np.int32]
 
 _SPEECH_FRAMES: Final = 5
+_SHORTEST: Final = 25
+_AFTER: Final = 20
+"""So many frames of a take are the silence after it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +74,7 @@ class Composer:
         speaker = self._speakers[int(rng.choice(len(self._speakers), p=self._chance))]
         known = self._of[speaker]
         strings = list(known)
-        speed = float(np.exp(rng.uniform(-0.22, 0.22)))
+        speed = float(np.exp(rng.uniform(-0.22, 0.4)))
         tract = float(np.exp(rng.uniform(-0.1, 0.18)))
         curve = _curve(rng)
         # How long the pauses are: run together, a steady beat, or one by one.
@@ -88,14 +91,16 @@ class Composer:
                 digits = strings[int(rng.integers(len(strings)))]
                 choices = known[digits]
                 copy = choices[int(rng.integers(len(choices)))]
-            logs = _read(self._material.frames[copy], speed * float(np.exp(rng.uniform(-0.08, 0.08))), tract)
+            cut = _cut(self._material.frames[copy], rng)
+            # Nobody says a digit in less than a quarter of a second.
+            fastest = max(1.0, (len(cut) - _AFTER) / (_SHORTEST * max(1, len(digits))))
+            logs = _read(cut, min(fastest, speed * float(np.exp(rng.uniform(-0.08, 0.08)))), tract)
             if len(said) + len(digits) > self._most or at + len(logs) > self._frames:
                 break
             quieter = float(rng.uniform(-0.7, 0.3))
             power[at : at + len(logs)] += np.exp(logs + curve + quieter - _loudness(logs))
             said += digits
-            # 20 of its frames are the silence after it.
-            at += max(1, len(logs) - 20 + int(rng.integers(least, most)))
+            at += max(1, len(logs) - _AFTER + int(rng.integers(least, most)))
             if rng.random() < 0.04:
                 break
         if rng.random() < 0.6 and self._material.noises:
@@ -108,6 +113,14 @@ class Composer:
         places = (np.arange(len(power)) + int(rng.integers(len(noise)))) % len(noise)
         below = float(rng.uniform(1.2, 7.0))  # 5 to 30 dB under the loudness of speech, which is 0 here
         power += np.exp(noise[places] + _curve(rng) - _loudness(noise) - below)
+
+
+def _cut(frames: npt.NDArray[np.float16], rng: np.random.Generator) -> npt.NDArray[np.float16]:
+    """Sometimes without a little of the beginning and the end: people cut recordings, and run words together."""
+    if rng.random() < 0.7 or len(frames) <= _AFTER + 30:
+        return frames
+    first, last = int(rng.integers(0, 6)), len(frames) - _AFTER - int(rng.integers(0, 6))
+    return np.concatenate((frames[first:last], frames[-_AFTER:]))
 
 
 def _loudness(logs: Float32) -> float:
@@ -141,12 +154,15 @@ def _places(tract: float) -> npt.NDArray[np.float64]:
 
 
 def _curve(rng: np.random.Generator) -> Float32:
-    """A microphone's and a place's response: smooth, within about 8 dB, with a slope."""
+    """A microphone's and a place's response: smooth, within about 10 dB, with a slope."""
     bands = np.linspace(0, 1, SPEC.n_mels)
-    knots = rng.normal(0, 0.4, 6)
-    curve = np.interp(bands, np.linspace(0, 1, 6), knots) + rng.normal(0, 0.4) * (bands - 0.5) * 2
+    knots = rng.normal(0, 0.5, 6)
+    curve = np.interp(bands, np.linspace(0, 1, 6), knots) + rng.normal(0, 0.6) * (bands - 0.5) * 2
     if rng.random() < 0.15:  # the lowest bands missing, as over a telephone
         curve[: int(rng.integers(2, 6))] -= rng.uniform(2, 6)
+    if rng.random() < 0.3:  # and the highest ones, below the edge of a narrow band
+        missing = int(rng.integers(1, 6))
+        curve[-missing:] -= np.linspace(0.3, rng.uniform(1, 6), missing)
     result: Float32 = curve.astype(np.float32)
     return result
 

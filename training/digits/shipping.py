@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from edge.calibrate.intervals import upper_bound
 from edge.challenge.card import CARD_NAME, SCHEMA
 from edge.challenge.frames import SPEC
 from training.digits.figures import Score
@@ -22,20 +23,34 @@ from training.digits.told import total
 from training.digits.words import WordList
 
 MODEL: Final = "digits.int8.tflite"
-LOWEST_ODDS: Final = -4.0
-_NEAR: Final = 0.002
+LOWEST_ODDS: Final = -8.0
+_RANDOM: Final = 1e-4
+"""Share of the challenges that an old recording of other digits may pass, as the upper 95 % bound while choosing."""
+_NEAR: Final = 0.05
 """Share of the strings that differ in one digit from what was said which may pass while choosing. Who plays an old
 recording meets a challenge that near once in 13,000 times (44 of 590,490)."""
-_MARGIN: Final = 0.5
-"""Nepers above the likeliest random string."""
 
 
 def threshold(scored: Score) -> float:
-    """Lowest log odds from which on no random wrong string is accepted, and hardly one of one other digit."""
-    near = sorted(scored.near, reverse=True)
-    allowed = int(_NEAR * scored.near_tried)
-    bounds = [LOWEST_ODDS, *(odds + _MARGIN for odds in scored.random), *(odds + 0.01 for odds in near[allowed:])]
+    """Lowest log odds from which on random wrong strings are accepted less than once in ten thousand times, as far as
+    those that were tried can show it, and one of one other digit less than once in twenty times.
+    """
+    bounds = [LOWEST_ODDS, *_above(scored.near, int(_NEAR * scored.near_tried))]
+    bounds += _above(scored.random, _most(scored.random_tried))
     return round(float(max(bounds)), 3)
+
+
+def _above(odds: Sequence[float], allowed: int) -> list[float]:
+    """What leaves ``allowed`` of these, at most, at or above it."""
+    return [one + 0.01 for one in sorted(odds, reverse=True)[allowed : allowed + 1]]
+
+
+def _most(tried: int) -> int:
+    """How many of the random strings may pass; with too few of them none."""
+    most = 0
+    while tried and upper_bound(most + 1, tried) <= _RANDOM:
+        most += 1
+    return most
 
 
 def written(folder: Path) -> bool:

@@ -77,9 +77,8 @@ class Stages:
         recipe = self._recipe
         self._say(f"{name}: {len(speakers)} speakers")
         composer = Composer(self._material, speakers, recipe.frames, dict(recipe.source_weights))
-        rate = recipe.learning_rate * (0.6 if before and self._people.synthetic else 1.0)
         seed = int(generator(recipe.seed, name).integers(2**31))
-        learn(model, composer, steps=steps, batch=recipe.batch, rate=rate, seed=seed, say=self._say)
+        learn(model, composer, steps=steps, batch=recipe.batch, rate=recipe.learning_rate, seed=seed, say=self._say)
         temporary = self._out / f"{name}-writing.weights.h5"
         model.save_weights(temporary)
         temporary.rename(kept)
