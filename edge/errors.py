@@ -28,6 +28,7 @@ EXIT_INTERRUPTED: Final = 130
 
 _LONGEST: Final = 1800
 """Characters of a cause or a remedy. What they quote may be a megabyte."""
+_SPACES: Final = str.maketrans("\n\r\t", "   ")
 
 
 class EarmarkError(Exception):
@@ -58,9 +59,10 @@ def _plain(text: str, lines: bool) -> str:
         text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
     if text.isprintable():
         return text
-    kept = "\n" if lines else ""
     shown = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(c if c.isprintable() or c in kept else "\N{REPLACEMENT CHARACTER}" for c in shown)
+    if not lines:
+        shown = shown.translate(_SPACES)
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in shown)
 
 
 class UsageError(EarmarkError):
