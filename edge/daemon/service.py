@@ -121,7 +121,7 @@ class Service:
             now = self._clock.monotonic()
             station.tick()
             if now >= people_due:
-                station.refresh_people()
+                _refresh_people(station)
                 people_due = now + _PEOPLE_SECONDS
             if now >= health_due or station.health_wanted:
                 station.publish_health()
@@ -173,6 +173,14 @@ class Service:
                 signal.signal(number, handler)
 
         return restore
+
+
+def _refresh_people(station: Station) -> None:
+    """Those known before stay where the database cannot be read: a key that is gone must not silence the device."""
+    try:
+        station.refresh_people()
+    except EarmarkError as error:
+        _LOG.error("the people enrolled cannot be read again, and stay as they were: %s", error.sentence())
 
 
 class SingleInstance:

@@ -171,8 +171,8 @@ class Station:
         seen = (self._store.generation(), signature(self._folder))
         if seen == self._seen:
             return
-        self._seen = seen
         everybody = self._store.people(self.bundle.encoder, self.bundle.space)
+        self._seen = seen
         self._voiceprints = tuple(voiceprint(p) for p in everybody)
         voiceprints = self._voiceprints
         found = self._household = household(self._folder, self.bundle, everybody)

@@ -14,6 +14,7 @@ import pytest
 from edge.calibrate.kept import keep
 from edge.clock import SystemClock
 from edge.correction import UNCORRECTED, Correction
+from edge.daemon.service import _refresh_people
 from edge.daemon.station import Station
 from edge.demo.stage import ASSETS
 from edge.errors import BundleError
@@ -22,6 +23,7 @@ from edge.outbox import Outbox
 from edge.people import PeopleStore
 from edge.records import Exemplar
 from edge.settings import Audio, Decide, HomeAssistant, Models, Mqtt, Node, Privacy, Settings
+from edge.vault import KEY_FILE
 from tests.broker import HOST, free_port, wait_for
 from tests.edge.cli import voice_bundle
 
@@ -241,3 +243,22 @@ def test_a_password_in_the_open_is_told_in_health_and_status(settings, tmp_path)
     assert all("unencrypted" in text and "mqtt.tls" in text and "canary-5d1" not in text for text in told)
     through(settings, state, look)
     assert not any("unencrypted" in text for text in told[2:])
+
+
+def test_a_key_that_is_lost_while_the_daemon_runs_does_not_silence_it(
+    settings: Settings, bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    enrol(tmp_path, bundle, "Ada")
+    station = Station(settings, tmp_path, SystemClock(), realtime=False)
+    station.refresh_people()
+    with PeopleStore(tmp_path) as store:
+        store.revoke()
+    kept = (tmp_path / KEY_FILE).read_bytes()
+    (tmp_path / KEY_FILE).unlink()
+    _refresh_people(station)
+    assert "stay as they were" in caplog.text and "1 person" in station.status()
+    (tmp_path / KEY_FILE).write_bytes(kept)
+    enrol(tmp_path, bundle, "Ben")
+    _refresh_people(station)
+    assert "2 people" in station.status()
+    station.stop(1)
