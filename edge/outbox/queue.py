@@ -248,7 +248,7 @@ class Outbox:
             elif not (is_full(error) and self._reserve.give()):
                 raise
             return self._transaction(change, durable)
-        if self._reserve.used:
+        if not self._reserve.held:
             self._reserve.keep()
         return given
 

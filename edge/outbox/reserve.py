@@ -23,6 +23,8 @@ class Reserve:
     def __init__(self, path: Path, size: int = RESERVE_BYTES) -> None:
         self._path = path
         self._size = size
+        self.held = False
+        """Whether the room is ours now; as long as it is not, ``keep`` is worth another try."""
         self.used = False
         """Whether the room has been given back, because the disk was full."""
 
@@ -35,11 +37,11 @@ class Reserve:
                 if disk.f_bavail * disk.f_frsize < _PLENTY * self._size:
                     return
                 self._allocate()
-            self.used = False
+            self.held, self.used = True, False
 
     def give(self) -> bool:
         """Give the room back to the disk, for the writer that is told so. False where there was none."""
-        self.used = True
+        self.held, self.used = False, True
         try:
             held = self._path.stat().st_size
             os.truncate(self._path, 0)

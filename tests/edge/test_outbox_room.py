@@ -92,6 +92,23 @@ def test_the_reserve_is_taken_again_when_there_is_room(disk: Path) -> None:
         assert (disk / "outbox.reserve").stat().st_blocks * 512 >= RESERVE_BYTES
 
 
+def test_a_reserve_that_an_earlier_process_used_up_is_taken_when_there_is_room(disk: Path) -> None:
+    """Opened on a disk that is still full, and never in trouble itself: the next full disk must not find it missing."""
+    path = disk / "outbox.sqlite"
+    with Outbox(path) as outbox:
+        outbox.append(event(1))
+    (disk / "outbox.reserve").write_bytes(b"")
+    filler = fill(disk)
+    with filler.open("r+b") as file:
+        file.truncate(filler.stat().st_size - MEGABYTE)
+    with Outbox(path) as outbox:
+        outbox.append(event(2))
+        assert not outbox.on_reserve
+        filler.unlink()
+        outbox.append(event(3))
+        assert (disk / "outbox.reserve").stat().st_blocks * 512 >= RESERVE_BYTES
+
+
 def test_that_the_reserve_is_used_is_a_problem_to_tell(disk: Path) -> None:
     topics = Topics("earmark", "kitchen")
     with Outbox(disk / "outbox.sqlite") as outbox:

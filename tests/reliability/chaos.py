@@ -18,6 +18,7 @@ import random
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -76,6 +77,7 @@ class Chaos:
     tell: bool
     toll: Toll = field(default_factory=Toll)
     ledger: Ledger = field(default_factory=Ledger)
+    _latest: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=30))
 
     def run(self) -> Toll:
         begun = time.monotonic()
@@ -169,6 +171,8 @@ class Chaos:
 
     def _line(self, line: dict[str, Any]) -> None:
         self.ledger.line(line)
+        self._latest.append(line)
+        self.toll.in_memory += "wait in memory" in line["message"]
         if line["level"] not in {"info", "debug", "warning"}:
             self.toll.errors.append(line["message"])
 
@@ -184,7 +188,9 @@ class Chaos:
                     return
             if not self._device.alive:
                 break
-        raise AssertionError(f"not right {_PATIENCE_SECONDS:.0f} s after the strikes: {difference}; {self._device.odd}")
+        raise AssertionError(
+            f"not right {_PATIENCE_SECONDS:.0f} s after the strikes: {difference}; log: {list(self._latest)}"
+        )
 
     def _difference(self) -> object:
         """What is not as it should be, nothing where all is well."""

@@ -17,8 +17,8 @@ from tests.reliability.report import Check
 @dataclass(slots=True)
 class Toll:
     """``verdicts``: of every database at every death of the daemon, as SQLite's integrity check words them.
-    ``unlogged``: events that were committed when the daemon was killed and not yet logged. ``recoveries``: seconds
-    after the last strike of a round to the moment at which everything was found right.
+    ``in_memory``: times that the daemon said that it can't store. ``unlogged``: events committed, but not yet logged,
+    when it was killed. ``recoveries``: seconds from the last strike of a round until everything was found right.
     """
 
     broker_kills: int = 0
@@ -28,6 +28,7 @@ class Toll:
     times_full: int = 0
     small_disk: bool = False
     most_waiting: int = 0
+    in_memory: int = 0
     unlogged: int = 0
     left_behind: int = 0
     damaged_files: int = 0
@@ -63,6 +64,7 @@ def judge(toll: Toll) -> list[Check]:
         Check("... of that on a full disk", toll.kills_on_full_disk),
         Check("disk full", f"{toll.times_full} times"),
         Check("stand-in for the full disk", "none" if toll.small_disk else "RLIMIT_FSIZE"),
+        Check("kept in memory only, times told", toll.in_memory, toll.in_memory == 0 if toll.small_disk else None),
         Check("most events waiting in a dead daemon", toll.most_waiting),
         Check("committed, but killed before logged", toll.unlogged),
         Check("events lost", len(missing), not missing),
