@@ -60,12 +60,15 @@ class Action(Protocol):
 
 
 class BundleAction:
-    """Another bundle of the same name. ``force``: although people would have to enrol again."""
+    """Another bundle of the same name. ``force``: although people would have to enrol again. ``wait_seconds``: how long
+    a daemon may take to come back with it.
+    """
 
-    def __init__(self, path: Path, *, force: bool) -> None:
+    def __init__(self, path: Path, *, force: bool, wait_seconds: float) -> None:
         self._offer = _offer(path)
         self._path = path
         self._force = force
+        self._wait = f"{wait_seconds:g}"
         self.title = f"bundle {self._offer['model']}"
 
     def foresee(self, host: Host, report: Report) -> Foresight:
@@ -94,7 +97,8 @@ class BundleAction:
         """Copied beside, verified there, switched, reloaded: by ``earmark bundle install``."""
         digest = str(self._offer["sha256"])
         there = shell.put(self._path, digest)
-        words = ["bundle", "install", there, "--sha256", digest, "--json", *(["--force"] if self._force else [])]
+        words = ["bundle", "install", there, "--sha256", digest, "--json", "--wait", self._wait]
+        words += ["--force"] if self._force else []
         _judge(shell.earmark(*words, seconds=_CHANGE_SECONDS), "the bundle")
         shell.forget(there)
 
@@ -106,7 +110,8 @@ class BundleAction:
 
     def undo(self, shell: Shell) -> None:
         """The bundle before."""
-        done = shell.earmark("bundle", "back", str(self._offer["name"]), "--json", seconds=_CHANGE_SECONDS)
+        words = ["bundle", "back", str(self._offer["name"]), "--json", "--wait", self._wait]
+        done = shell.earmark(*words, seconds=_CHANGE_SECONDS)
         _judge(done, "the former bundle", undoing=True)
 
 

@@ -187,7 +187,8 @@ def action_of(order: Mapping[str, Any]) -> Action:
     """The action that was ordered. Raises ``EarmarkError`` where its file will not do."""
     match order.get("what"):
         case "bundle":
-            return BundleAction(Path(order["file"]), force=bool(order.get("force")))
+            seconds = float(order.get("pace", {}).get("health_seconds", Pace().health_seconds))
+            return BundleAction(Path(order["file"]), force=bool(order.get("force")), wait_seconds=max(1.0, seconds))
         case "deploy":
             return SoftwareAction(Path(order["file"]))
         case _:

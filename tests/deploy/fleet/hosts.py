@@ -32,6 +32,8 @@ from tests.deploy.fleet.cable import Cable
 
 ROOT = Path(__file__).resolve().parents[3]
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+PATIENCE_SECONDS = 300.0
+"""On a machine that does much else meanwhile."""
 BUNDLE = "baseline"
 """Cheap to compute, and rolled out under its own name."""
 
@@ -183,7 +185,11 @@ class TestHost:
         words = [*self.network.inside(self.name), program("sshd", "openssh-server"), "-D", "-e", "-f", str(config)]
         with (self.folder / "sshd.log").open("ab") as log:
             self._sshd = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        wait_for(lambda: "Server listening" in (self.folder / "sshd.log").read_text(), f"the sshd of {self.name}")
+        wait_for(
+            lambda: "Server listening" in (self.folder / "sshd.log").read_text(),
+            f"the sshd of {self.name}",
+            PATIENCE_SECONDS,
+        )
 
     def start_daemon(self, pace: float = 1.0) -> None:
         words = [*self.network.inside(self.name), str(self.earmark), "run", "--source", "-"]
@@ -194,14 +200,7 @@ class TestHost:
         self._speech.start()
 
     def wait_until_up(self) -> None:
-        wait_for(lambda: "listening" in self.messages(), f"the daemon of {self.name}; {self.log.read_text()[-2000:]}")
-
-    def start_again(self) -> None:
-        """As it was, after a daemon that may have ended."""
-        self.stop_daemon()
-        self.log.rename(self.log.with_suffix(".before"))
-        self.start_daemon()
-        self.wait_until_up()
+        wait_for(lambda: "listening" in self.messages(), f"the daemon of {self.name}", PATIENCE_SECONDS)
 
     def messages(self) -> list[str]:
         """What the daemon's log says, by the word that each line is about."""
@@ -215,7 +214,7 @@ class TestHost:
             # What listens is the interpreter, which the wrapper and `ip netns exec` have become.
             self._daemon.send_signal(signal.SIGTERM)
             try:
-                self._daemon.wait(60)
+                self._daemon.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 self._daemon.kill()
                 raise
@@ -225,7 +224,7 @@ class TestHost:
         self.stop_daemon()
         if self._sshd is not None:
             self._sshd.terminate()
-            self._sshd.wait(20)
+            self._sshd.wait(PATIENCE_SECONDS)
             self._sshd = None
 
     def known_host(self) -> str:
@@ -273,7 +272,7 @@ class Lab:
             "groups:",
             "  upstairs:",
             f"    hosts: [{', '.join(list(self.hosts)[1:])}]",
-            "rollout: {health_seconds: 60, settle_seconds: 1}" if not rollout else f"rollout: {rollout}",
+            "rollout: {health_seconds: 240, settle_seconds: 1}" if not rollout else f"rollout: {rollout}",
             "hosts:",
         ]
         for host in self.hosts.values():
@@ -297,7 +296,7 @@ class Lab:
         command = [sys.executable, "-m", "deploy.fleet", *map(str, words), "--inventory", str(self.inventory), "--json"]
         environment = dict(os.environ) | {"XDG_STATE_HOME": str(self.folder / "operator")}
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=280
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=900
         )
         assert code is None or done.returncode == code, (done.returncode, done.stdout, done.stderr)
         return json.loads(done.stdout) if done.stdout.strip() else {"stderr": done.stderr}
