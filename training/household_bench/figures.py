@@ -180,19 +180,19 @@ def aim(
     why: dict[str, float] = {}
     for row in false:
         if all(row[name] == value for name, value in talking.items()):
-            parts["false names while strangers talk"] = {
-                "found": row["rate"],
-                "unit": "per hour",
-                "wanted": f"below {MOST_FALSE:g}",
-                "met": row["rate"] < MOST_FALSE,
-            }
+            ends = (row["rate"], row["low"], row["high"])
+            parts["false names while strangers talk"] = _part(ends, MOST_FALSE, "per hour")
     for row in missed:
         if all(row[name] == value for name, value in said.items()):
             why = row["why"]
-            parts[f"utterances of {AIM_SECONDS:g} s at {AIM_SNR_DB:g} dB or better that are not named"] = {
-                "found": 100 * row["share"],
-                "unit": "%",
-                "wanted": f"at most {100 * MOST_MISSED:g}",
-                "met": row["share"] <= MOST_MISSED,
-            }
+            ends = (100 * row["share"], 100 * row["low"], 100 * row["high"])
+            what = f"utterances of {AIM_SECONDS:g} s at {AIM_SNR_DB:g} dB or better that are not named"
+            parts[what] = _part(ends, 100 * MOST_MISSED, "%")
     return {"enrolled": AIM_SIZE, "parts": parts, "why": why, "closest": list(pairs)}
+
+
+def _part(ends: tuple[float, float, float], most: float, unit: str) -> dict[str, Any]:
+    """``verdict``: met or missed where the whole interval says so, open where more has to be heard to tell."""
+    found, low, high = ends
+    verdict = "met" if high <= most else "missed" if low > most else "open"
+    return {"found": found, "low": low, "high": high, "unit": unit, "most": most, "verdict": verdict}

@@ -60,8 +60,9 @@ def _misses(rows: Sequence[Mapping[str, Any]], size: int, markdown: bool) -> str
 def _aim(aim: Mapping[str, Any]) -> list[str]:
     lines = [f"Aim, balanced, {aim['enrolled']} enrolled:"]
     for what, one in aim["parts"].items():
-        word = "met" if one["met"] else "missed"
-        lines.append(f"- {what}: {one['found']:.2f} {one['unit']}, wanted {one['wanted']}: {word}.")
+        shown = f"{one['found']:.2f} [{one['low']:.2f}-{one['high']:.2f}] {one['unit']}, wanted at most {one['most']:g}"
+        told = {"open": "open, more has to be heard to tell"}.get(one["verdict"], one["verdict"])
+        lines.append(f"- {what}: {shown}: {told}.")
     if aim["closest"]:
         pairs = ", ".join(f"{one['who']} as {one['named']} ({one['utterances']})" for one in aim["closest"][:5])
         lines.append(f"- Taken for another (utterances): {pairs}.")

@@ -18,7 +18,7 @@ from tests.training.household_bench.made import PEOPLE, heard
 from training.bench import PROFILES
 from training.household_bench.command import bench_household
 from training.household_bench.deciding import Exposure, FalseName, Household, Judge, households
-from training.household_bench.figures import TALK, VISIT, per_hour, strangers
+from training.household_bench.figures import TALK, VISIT, aim, per_hour, strangers
 from training.household_bench.hearing import Ear
 from training.household_bench.plan import Attempt, Clip, Stream, Take
 from training.household_bench.remember import RememberingScorer
@@ -157,6 +157,15 @@ def test_false_names_per_hour_are_counted_as_by_hand() -> None:
     assert {row["scene"] for row in rows} == {TALK, "one person talks", VISIT}
     balanced = [row["rate"] for row in rows if row["profile"] == "balanced" and row["scene"] == TALK]
     assert balanced == [pytest.approx(1 / 3)]
+
+
+@pytest.mark.parametrize(
+    ("rate", "low", "high", "verdict"), [(0.1, 0.0, 0.4, "met"), (0.0, 0.0, 3.6, "open"), (2.0, 0.8, 3.0, "missed")]
+)
+def test_an_aim_is_met_only_where_the_whole_interval_says_so(rate, low, high, verdict) -> None:
+    row = {"scene": TALK, "enrolled": 4, "profile": "balanced", "rate": rate, "low": low, "high": high}
+    part = aim([row, row | {"enrolled": 8, "rate": 99.0}], [], [])["parts"]["false names while strangers talk"]
+    assert (part["found"], part["verdict"]) == (rate, verdict)
 
 
 def test_what_was_kept_is_what_was_heard(speech, tmp_path) -> None:
