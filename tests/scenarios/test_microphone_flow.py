@@ -82,7 +82,7 @@ def test_without_a_microphone_at_the_start_it_says_so_and_goes_on_trying(
     with listening(mosquitto.port) as listener, Daemon(home, mosquitto.port, *MIC) as daemon:
         wait_for_problem(listener, True)
         daemon.wait_notified("microphone")
-        assert "warning edge.daemon.station: microphone:" in daemon.log.read_text()
+        assert "warning edge.daemon.ear: microphone:" in daemon.log.read_text()
         virtual_microphone.start()
         wait_for_problem(listener, False)
         virtual_microphone.play(said("clip-3-ben.ogg"))
