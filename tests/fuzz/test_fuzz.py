@@ -20,6 +20,7 @@ MOST_MB = 300
 """That any case may take; bundles of up to 96 MB are read into memory, and copied."""
 
 
+@pytest.mark.timeout(1800)  # seconds where nobody else is at work
 def test_nothing_is_found_in_a_few_cases_of_each_target(tmp_path: Path) -> None:
     """In a process of its own, whose children have no threads of other tests."""
     command = [sys.executable, "-m", "tests.fuzz", "--cases", "18", "--json", "--keep", str(tmp_path / "found")]
