@@ -1,8 +1,8 @@
 """A first run in a process of its own, which may crash, hang or ask for too much memory in place of this one.
 
 Takes something to do. Gives: what went wrong, in words. Must hold: nothing that it does reaches this process; it ends
-in time. The interpreters are written in C++: tflite-runtime 2.14 believes every number in a model, and of files in which
-something was changed, about one in a hundred makes it crash though its structure is sound.
+in time. The interpreters are written in C++: tflite-runtime 2.14 believes every number in a model, and of files in
+which something was changed, about one in a hundred makes it crash though its structure is sound.
 """
 
 from __future__ import annotations
