@@ -25,7 +25,7 @@ SYSTEM_CONFIG: Final = "/etc/earmark/earmark.yaml"
 
 EXAMPLES: Final = """examples:
   earmark deploy unit | sudo tee /etc/systemd/system/earmark.service
-  earmark deploy unit --prefix /opt/earmark --user earmark
+  earmark deploy unit --prefix /srv/earmark --user earmark
   earmark deploy sample-config | sudo tee /etc/earmark/earmark.yaml
   earmark deploy udev --vendor 2886 --product 0018 | sudo tee /etc/udev/rules.d/85-earmark-microphone.rules
   earmark deploy asound | sudo tee -a /etc/asound.conf
@@ -114,7 +114,9 @@ def parser() -> argparse.ArgumentParser:
     installer.add_words(words)
 
     word = words.add_parser("unit", help="the hardened systemd service")
-    word.add_argument("--prefix", default="/opt/earmark", help="virtual environment with bin/earmark (%(default)s)")
+    word.add_argument(
+        "--prefix", default="/opt/earmark/current", help="virtual environment with bin/earmark (%(default)s)"
+    )
     word.add_argument("--user", default="", help="existing account; without it systemd makes one for the run")
     word.add_argument("--encrypted", action="store_true", help="secrets are files made by `systemd-creds encrypt`")
     add_config(word)
@@ -142,7 +144,9 @@ def parser() -> argparse.ArgumentParser:
     word.set_defaults(make=make_acl)
 
     word = words.add_parser("pam-helper", help="the program that asks for a voice at a login (docs/deployment.md)")
-    word.add_argument("--prefix", default="/opt/earmark", help="virtual environment with bin/python (%(default)s)")
+    word.add_argument(
+        "--prefix", default="/opt/earmark/current", help="virtual environment with bin/python (%(default)s)"
+    )
     word.set_defaults(make=make_pam_helper)
 
     word = words.add_parser("pam-service", help="its line for a file of /etc/pam.d, as a second factor")

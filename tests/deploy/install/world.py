@@ -65,8 +65,8 @@ case "$1" in
     enable) : > enabled ;;
     is-enabled) [ -f enabled ] ;;
     restart)
-        running=$(readlink ../root/opt/earmark/current)
-        echo "people as $running writes them" > ../root/var/lib/earmark/people.sqlite
+        running=$(readlink ../device/opt/earmark/current)
+        echo "people as $running writes them" > ../device/var/lib/earmark/people.sqlite
         if grep -qx "$running" hopeless 2>/dev/null; then echo failed > state; exit 1; fi
         echo active > state
         echo 0 > restarts
@@ -144,7 +144,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.layout = Layout(folder / "root")
+        self.layout = Layout(folder / "device")
         self.systemd = folder / "systemd"
         self.systemd.mkdir()
         program = self.systemd / "systemctl"
