@@ -20,7 +20,7 @@ def run(
     words: Sequence[str | Path],
     *,
     remedy: str,
-    seconds: float = 1800,
+    seconds: float = 7200,
     environ: Mapping[str, str] | None = None,
     user: str = "",
     folder: Path | None = None,
@@ -36,7 +36,7 @@ def run(
 def attempt(
     words: Sequence[str | Path],
     *,
-    seconds: float = 1800,
+    seconds: float = 7200,
     environ: Mapping[str, str] | None = None,
     user: str = "",
     folder: Path | None = None,
