@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import struct
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -19,15 +20,14 @@ from edge.errors import (
 )
 from edge.features import FrontEnd
 from edge.records import FeatureSpec
-from edge.runtime import Network
 from edge.runtime.flatbuffer import check_model
 from edge.runtime.interpreters import installed
-from edge.runtime.trial import fault_of
 from edge.scoring import Calibration
 from tests.edge import small_bundles
 from tests.edge.cli.voice_bundle import CALIBRATION
 from tests.edge.small_bundles import sound
 
+ROOT = Path(__file__).parents[2]
 CORPUS = Path(__file__).parent / "corpus"
 HUGE = 10**400
 """JSON may hold it, and no float can."""
@@ -90,24 +90,44 @@ def test_a_head_that_gives_no_finite_vector(tmp_path: Path) -> None:
         open_bundle(folder).embed(sound(1.0))
 
 
+def _in_a_fresh_process(code: str, *arguments: str) -> str:
+    """What it prints. Where another test has loaded TensorFlow, nothing is forked and so nothing tried first."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.strip()
+
+
 @pytest.mark.parametrize("kind", [engine.kind for engine in installed()])
 def test_a_network_that_crashes_the_interpreter(kind: str) -> None:
     """One bit of a tiny network is another; its structure is sound. tflite-runtime 2.14 dies of it, LiteRT refuses."""
-    model = (CORPUS / "crashes-tflite-runtime.tflite").read_bytes()
-    check_model(model)
-    with pytest.raises(BundleError):
-        Network(model, prefer=kind, doubt=True)  # type: ignore[arg-type]
+    model = CORPUS / "crashes-tflite-runtime.tflite"
+    check_model(model.read_bytes())
+    code = """
+import sys
+from pathlib import Path
+from edge.errors import BundleError
+from edge.runtime import Network
+try:
+    Network(Path(sys.argv[1]), prefer=sys.argv[2], doubt=True)
+except BundleError:
+    print("refused")
+"""
+    assert _in_a_fresh_process(code, str(model), kind) == "refused"
 
 
 def test_a_first_run_tells_how_it_ended() -> None:
-    def crash() -> None:
-        os.kill(os.getpid(), 11)
-
-    def fail() -> None:
-        raise ValueError("is told again in this process")
-
-    assert [fault_of(act) for act in (crash, fail, lambda: None)] == ["crashes", "", ""]
-    assert fault_of(lambda: bytearray(4 << 30)) == "needs too much memory"
+    code = """
+import os
+from edge.runtime.trial import fault_of
+def crash():
+    os.kill(os.getpid(), 11)
+def fail():
+    raise ValueError("is told again in this process")
+print([fault_of(act) for act in (crash, fail, lambda: None, lambda: bytearray(4 << 30))])
+"""
+    assert _in_a_fresh_process(code) == "['crashes', '', '', 'needs too much memory']"
 
 
 def test_a_network_that_lists_the_same_tensor_a_million_times() -> None:
