@@ -77,6 +77,7 @@ class Relay(AsyncEventHandler):
         self._behind: AsyncClient | None = None
         self._answers: asyncio.Task[None] | None = None
         self._companion: Companion | None = None
+        self._unreachable = False
 
     async def run(self) -> None:
         """Until either side hangs up. Whatever a stranger sends ends this connection, and nothing else."""
@@ -89,12 +90,16 @@ class Relay(AsyncEventHandler):
 
     async def handle_event(self, event: Event) -> bool:
         """The assistant said something."""
+        if self._unreachable:
+            # What it still sends is read to its end: closing before would take the excuse away from it.
+            return not AudioStop.is_type(event.type)
         try:
             behind = await self._connected()
             await behind.write_event(event)
         except (OSError, TimeoutError) as error:
+            self._unreachable = True
             await self._excuse(f"The speech-to-text service at {self._terms.service} cannot be reached: {error}")
-            return False
+            return not AudioStop.is_type(event.type)
         self._listen_along(event)
         return True
 
