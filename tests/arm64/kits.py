@@ -12,8 +12,10 @@ from pathlib import Path
 from deploy.install.kits import pack
 
 
-def changed(kit: Path, out: Path, version: str, spoil: str = "") -> Path:
-    """The same kit with Earmark as ``version``; ``spoil``: a file in the wheel of which one byte is turned."""
+def changed(kit: Path, out: Path, version: str, spoil: str = "", more: tuple[str, str] = ("", "")) -> Path:
+    """The same kit with Earmark as ``version``. ``spoil``: a file in the wheel of which one byte is turned.
+    ``more``: a file there, and what is added to its end.
+    """
     work = out.with_suffix(".work")
     members: dict[str, Path] = {}
     with zipfile.ZipFile(kit) as archive:
@@ -23,12 +25,12 @@ def changed(kit: Path, out: Path, version: str, spoil: str = "") -> Path:
                 members[name] = work / name
         targets = json.loads(archive.read("kit.json"))["targets"]
     old = next(name for name in members if name.startswith("wheels/earmark-"))
-    fresh = _wheel(members.pop(old), version, spoil)
+    fresh = _wheel(members.pop(old), version, spoil, more)
     pack(out, members | {f"wheels/{fresh.name}": fresh}, version, [(python, machine) for python, machine in targets])
     return out
 
 
-def _wheel(path: Path, version: str, spoil: str) -> Path:
+def _wheel(path: Path, version: str, spoil: str, more: tuple[str, str]) -> Path:
     before = path.name.split("-")[1]
     fresh = path.with_name(path.name.replace(f"-{before}-", f"-{version}-"))
     rows = []
@@ -42,6 +44,8 @@ def _wheel(path: Path, version: str, spoil: str) -> Path:
                 content = content.replace(f"Version: {before}".encode(), f"Version: {version}".encode(), 1)
             if name == "edge/__init__.py":
                 content = content.replace(before.encode(), version.encode(), 1)
+            if name == more[0]:
+                content += more[1].encode()
             if name == spoil:
                 middle = len(content) // 2
                 content = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
