@@ -2,7 +2,7 @@
 
 For each release: a kit made here is installed in the root, run again, upgraded to a broken version (which must be taken
 back) and to a good one, rolled back, and removed; udev judges the rules; and the networks give what they give on this
-machine, bit for bit through the reference kernels.
+machine, bit for bit through the reference kernels. On armhf, where Earmark does not run, the kit must say so.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from deploy.install.arguments import main as installer
+from deploy.install.faults import EXIT_ENVIRONMENT
 from deploy.install.kits import RELEASES
 from deploy.snippets import udev_rule
 from tests.arm64 import kits, outputs
@@ -37,8 +38,8 @@ class Life:
         self.failed = 0
         (root.folder / "kits").mkdir(exist_ok=True)
 
-    def step(self, what: str, check: Callable[[], str]) -> None:
-        """Make one check and print its line; an assertion that fails is the line's end."""
+    def step(self, what: str, check: Callable[[], str]) -> bool:
+        """Make one check, print its line, and give whether it holds; an assertion that fails is the line's end."""
         begun = time.monotonic()
         try:
             said, mark = check(), "ok  "
@@ -46,6 +47,7 @@ class Life:
             said, mark = str(error)[:2000] or type(error).__name__, "FAIL"
             self.failed += 1
         print(f"{mark}  {what:<28} {said}  ({time.monotonic() - begun:.0f} s)", flush=True)
+        return mark == "ok  "
 
     def installer(self, *words: str, code: int = 0) -> dict[str, Any]:
         """Run the installer inside; gives its JSON."""
@@ -72,6 +74,13 @@ class Life:
         version = self.root.folder / "opt/earmark" / outcome["version"]
         size = sum(path.lstat().st_size for path in version.rglob("*") if not path.is_symlink())
         return f"{outcome['version']}, {size / 1e6:.0f} MB"
+
+    def refusal(self) -> str:
+        said = self.installer("python3", self.put(self.kit), code=EXIT_ENVIRONMENT)["error"]
+        assert said["message"].startswith("This is a 32-bit system"), said
+        made = [name for name in ("etc/earmark", "var/lib/earmark") if (self.root.folder / name).exists()]
+        assert not made, made
+        return f"{said['message']}. {said['remedy']}"
 
     def settings(self) -> str:
         path = self.root.folder / "etc/earmark/earmark.yaml"
@@ -143,8 +152,9 @@ class Life:
 
 
 def live(life: Life, here: Path, *, quick: bool) -> None:
-    """All steps, or with ``quick`` those about the networks."""
-    life.step("install", life.install)
+    """All steps, or with ``quick`` those about the networks. What is not installed cannot be tried further."""
+    if not life.step("install", life.install):
+        return
     rows: list[Row] = []
     life.step("networks", lambda: (rows.extend(life.networks(here)), f"{len(rows)} comparisons")[1])
     for row in rows:
@@ -162,7 +172,7 @@ def live(life: Life, here: Path, *, quick: bool) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make test-arm64", description=__doc__)
     parser.add_argument("release", nargs="*", help=f"{' or '.join(RELEASES)}; both where none is named")
-    parser.add_argument("--arch", choices=sorted(EMULATORS), default="arm64", help="amd64 needs no emulation")
+    parser.add_argument("--arch", choices=sorted(EMULATORS), default="arm64", help="which machine (%(default)s)")
     parser.add_argument("--folder", type=Path, default=Path("/var/tmp/earmark-roots"), help="keeps roots (%(default)s)")
     parser.add_argument("--kit", type=Path, help="a kit to try, instead of one of this checkout")
     parser.add_argument("--quick", action="store_true", help="install, compare the networks, remove")
@@ -175,17 +185,23 @@ def main() -> int:
         work = Path(name)
         here = work / "here.npz"
         os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
-        subprocess.run([sys.executable, "-m", "tests.arm64.outputs", here], check=True)
+        narrow = options.arch == "armhf"
+        if not narrow:
+            subprocess.run([sys.executable, "-m", "tests.arm64.outputs", here], check=True)
         for release in options.release or sorted(RELEASES):
             kit = options.kit or work / f"earmark-{release}.pyz"
             if not options.kit:
-                assert installer(["kit", "--release", release, "--arch", options.arch, "--out", str(kit)]) == 0
+                arch = "arm64" if narrow else options.arch
+                assert installer(["kit", "--release", release, "--arch", arch, "--out", str(kit)]) == 0
             root = Root(options.folder / f"{release}-{options.arch}", release, options.arch)
             root.make()
             python = root.run("python3", "--version").stdout.strip()
             print(f"\n{release} {options.arch}, {python}", flush=True)
             life = Life(root, kit, work)
-            live(life, here, quick=options.quick)
+            if narrow:
+                life.step("refused", life.refusal)
+            else:
+                live(life, here, quick=options.quick)
             failed += life.failed
     print(f"\n{failed} failed." if failed else "\nAll is well.")
     return 1 if failed else 0

@@ -1,7 +1,8 @@
 """A Debian of another kind of machine in a folder, and programs run in it.
 
 Takes a folder and a release. Gives ``Root``. Must hold: what is mounted is seen by this process only and ends with it;
-/sys is not there, since LiteRT crashes under emulation where it is; the root is made once and kept.
+/sys is not there, since LiteRT crashes under emulation where it is; the root is made once and kept; each run finds it
+without Earmark, also where the run before was cut off.
 """
 
 import os
@@ -14,7 +15,11 @@ MIRROR = "http://deb.debian.org/debian"
 PACKAGES = "python3,ca-certificates,libportaudio2,python3-pyaudio,udev"
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
-EMULATORS = {"arm64": "qemu-aarch64", "amd64": ""}
+EMULATORS = {"arm64": "qemu-aarch64", "armhf": "qemu-arm", "amd64": ""}
+CPUS = {"qemu-aarch64": "cortex-a72"}
+"""A Pi 4, where the emulator's default is another: it is three times slower than this one."""
+LEFT = ("opt/earmark", "etc/earmark", "var/lib/earmark", "var/lib/earmark-before-upgrade", "kits", "tmp")
+"""What a run that was cut off may have left."""
 
 
 class Root:
@@ -24,14 +29,13 @@ class Root:
         self.folder, self.release, self.arch = folder, release, arch
 
     def make(self) -> None:
-        """Let debootstrap make it, unless that was done before. Emulated, this takes minutes."""
-        done = self.folder / "etc" / "earmark-root"
-        if not done.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            words = ["debootstrap", f"--arch={self.arch}", "--variant=minbase", f"--include={PACKAGES}"]
-            with (self.folder.parent / f"{self.folder.name}.log").open("w") as log:
-                subprocess.run([*words, self.release, self.folder, MIRROR], check=True, stdout=log, stderr=log)
-            done.touch()
+        """Let debootstrap make it, unless that was done before, and take out what an earlier run left."""
+        if not self.folder.exists():
+            self._debootstrap()
+        for name in LEFT:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        (self.folder / "tmp").mkdir()
+        (self.folder / "tmp").chmod(0o1777)
         for name in ("resolv.conf", "hosts"):
             shutil.copy(f"/etc/{name}", self.folder / "etc" / name)
         if _CERTIFICATES.exists():
@@ -46,9 +50,7 @@ class Root:
     def run(self, *words: str, seconds: float = 3600) -> subprocess.CompletedProcess[str]:
         """Run a program inside, as root, with an environment of its own."""
         environ = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
-        environ |= {"PIP_CERT": str(_CERTIFICATES), "OMP_NUM_THREADS": "1"}
-        if EMULATORS[self.arch]:
-            environ["QEMU_CPU"] = "cortex-a72"  # a Pi 4; the emulator's default is three times slower here
+        environ |= {"PIP_CERT": str(_CERTIFICATES), "OMP_NUM_THREADS": "1"} | self._emulated()
         return subprocess.run(
             ["chroot", str(self.folder), *words],
             env=environ,
@@ -58,6 +60,26 @@ class Root:
             timeout=seconds,
             stdin=subprocess.DEVNULL,
         )
+
+    def _debootstrap(self) -> None:
+        """Make the root beside its place first, so that half a root is never taken for a whole one."""
+        fresh = self.folder.with_name(f"{self.folder.name}.new")
+        if any(os.path.ismount(fresh / name) for name in ("proc", "dev", "sys")):
+            sys.exit(f"{fresh} was left half made, with something mounted in it. Unmount that.")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.parent.mkdir(parents=True, exist_ok=True)
+        words = ["debootstrap", f"--arch={self.arch}", "--variant=minbase", f"--include={PACKAGES}"]
+        with fresh.with_name(f"{self.folder.name}.log").open("w") as log:
+            environ = dict(os.environ) | self._emulated()
+            words += [self.release, str(fresh), MIRROR]
+            subprocess.run(words, check=True, stdout=log, stderr=log, env=environ)
+        for name in ("proc", "sys"):  # debootstrap may leave them mounted
+            subprocess.run(["umount", "--quiet", fresh / name], check=False)
+        fresh.rename(self.folder)
+
+    def _emulated(self) -> dict[str, str]:
+        cpu = CPUS.get(EMULATORS[self.arch])
+        return {"QEMU_CPU": cpu} if cpu else {}
 
 
 def prepare(arch: str) -> None:
