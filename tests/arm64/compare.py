@@ -1,7 +1,7 @@
 """Compare what two machines gave, in files of ``outputs``; gives rows to print, and whether what was promised holds.
 
-Promised is that the reference kernels give the same everywhere. Each machine's default kernels are held against them, so that
-what a runtime does otherwise is not taken for what a machine does otherwise.
+Promised is that the reference kernels give the same everywhere. Each machine's default kernels are held against them,
+so that what a runtime does otherwise is not taken for what a machine does otherwise.
 """
 
 from dataclasses import dataclass
