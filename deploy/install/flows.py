@@ -48,11 +48,11 @@ class Flows:
         layout = self.layout
         if upgrade and not layout.linked(CURRENT):
             raise InstallFault("Earmark is not installed yet", "Use `install` for the first time.", EXIT_USAGE)
+        platform = ask(python)
+        judge(platform)
         with layout.lock(), tempfile.TemporaryDirectory(prefix="earmark-") as work:
             self._recover()
             layout.sweep(keep=set(layout.versions()))
-            platform = ask(python)
-            judge(platform)
             source = open_source(given, Path(work), platform)
             self._packages(packages.missing(source) if layout.live else [], source)
             places.make_account(layout)

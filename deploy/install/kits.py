@@ -23,6 +23,8 @@ from deploy.install.sources import KIT, SCHEMA, Source, pip, quiet_pip, sha256
 
 INSTALLER: Final = Path(__file__).parent
 _MAIN: Final = "import runpy\n\nrunpy.run_module('deploy.install', run_name='__main__', alter_sys=True)\n"
+_HEAD: Final = b"#!/usr/bin/env python3\n# coding: this-kit-was-cut-off-so-copy-it-again\n"
+"""Python reads the second line of a kit that has lost its end, and shows it: `encoding problem: this-kit-was-...`."""
 _EPOCH: Final = (2026, 1, 1, 0, 0, 0)
 """The time in the archive, so that the same content gives the same file."""
 
@@ -73,7 +75,7 @@ def pack(out: Path, members: dict[str, Path], version: str, targets: Sequence[tu
     fresh = out.with_name(f".{out.name}.new")
     try:
         with fresh.open("wb") as file:
-            file.write(b"#!/usr/bin/env python3\n")
+            file.write(_HEAD)
             with zipfile.ZipFile(file, "w") as archive:
                 for name, text in sorted(code.items()):
                     archive.writestr(zipfile.ZipInfo(name, _EPOCH), text, zipfile.ZIP_DEFLATED)

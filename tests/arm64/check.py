@@ -78,7 +78,7 @@ class Life:
     def refusal(self) -> str:
         said = self.installer("python3", self.put(self.kit), code=EXIT_ENVIRONMENT)["error"]
         assert said["message"].startswith("This is a 32-bit system"), said
-        made = [name for name in ("etc/earmark", "var/lib/earmark") if (self.root.folder / name).exists()]
+        made = [name for name in ("opt/earmark", "etc/earmark") if (self.root.folder / name).exists()]
         assert not made, made
         return f"{said['message']}. {said['remedy']}"
 

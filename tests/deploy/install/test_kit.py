@@ -71,9 +71,13 @@ def test_a_damaged_kit_is_refused(kit: Path, tmp_path: Path, change: dict[str, b
 
 
 def test_a_truncated_kit_is_refused(kit: Path, tmp_path: Path) -> None:
-    kit.write_bytes(kit.read_bytes()[:-100])
-    with pytest.raises(InstallFault):
-        open_source(str(kit), tmp_path / "work", HERE)
+    whole = kit.read_bytes()
+    for length in (len(whole) - 100, len(whole) // 2):
+        kit.write_bytes(whole[:length])
+        with pytest.raises(InstallFault):
+            open_source(str(kit), tmp_path / "work", HERE)
+    done = subprocess.run([sys.executable, kit], capture_output=True, text=True, check=False)
+    assert (done.returncode, "this-kit-was-cut-off-so-copy-it-again" in done.stderr) == (1, True), done.stderr
 
 
 def test_a_kit_for_another_system_says_so(kit: Path, tmp_path: Path) -> None:
