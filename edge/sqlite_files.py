@@ -139,9 +139,9 @@ def make_state_file(path: Path, what: str) -> None:
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing: commit at the end, roll back on any exception."""
-    connection.execute("BEGIN IMMEDIATE")
+def transaction(connection: sqlite3.Connection, *, alone: bool = False) -> Iterator[None]:
+    """All or nothing: commit at the end, roll back on any exception. ``alone``: nobody else may read meanwhile."""
+    connection.execute(f"BEGIN {'EXCLUSIVE' if alone else 'IMMEDIATE'}")
     try:
         yield
         connection.execute("COMMIT")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import EarmarkError, PeopleError, StorageError
-from edge.sqlite_files import check_content, make_state_file, marks
+from edge.sqlite_files import check_content, make_state_file, marks, transaction
 
 FILE_NAME: Final = "people.sqlite"
 VERSION: Final = 3
@@ -121,14 +121,8 @@ def wiping(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     connection.execute("PRAGMA journal_mode = PERSIST")
     try:
-        connection.execute("BEGIN EXCLUSIVE")
-        try:
+        with transaction(connection, alone=True):
             yield
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:  # a full disk may have rolled back already
-                connection.execute("ROLLBACK")
-            raise
         # The change is done; wiping what is left of it must not make it look as if it were not.
         with suppress(sqlite3.Error):
             connection.execute("VACUUM")
