@@ -178,6 +178,7 @@ class Enrolment:
             raise EnrolmentError(
                 f"The clips hold more than one person: {names} sounds like somebody else",
                 "Give clips of one person only, or leave these out with --skip-other-voice.",
+                reason="other_voice",
             )
         kept = self._kept()
         progress = self.progress()
@@ -185,6 +186,7 @@ class Enrolment:
             raise EnrolmentError(
                 f"Too little good speech: {progress.speech_seconds:.1f} s in {len(kept)} clip{'s' * (len(kept) != 1)}",
                 f"At least {MIN_CLIPS} clips and {MIN_SECONDS:.0f} s are needed, {ADVISED_SECONDS:.0f} s are better.",
+                reason="too_little",
             )
         # Against an even chance, not the operating point: a weak bundle may enrol people, and then name nobody.
         alike = sum(llr > 0 for llr in self._leave_one_out(kept))
@@ -192,6 +194,7 @@ class Enrolment:
             raise EnrolmentError(
                 f"The clips differ too much: only {alike} of {len(kept)} sound like the others",
                 "Record them again in one room, in a normal voice.",
+                reason="clips_differ",
             )
         if not same_as_other:
             self._refuse_known(kept)
@@ -275,6 +278,7 @@ class Enrolment:
             raise EnrolmentError(
                 f"This voice sounds like {name}, who is enrolled already",
                 f"Add clips to {name}, or say --same-as-other if they really are two people.",
+                reason="known_voice",
             )
 
 

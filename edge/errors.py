@@ -173,11 +173,20 @@ class BrokerError(EarmarkError):
     code = "broker"
 
 
+EnrolmentReason = Literal["other_voice", "too_little", "clips_differ", "known_voice"]
+"""Why clips make no voiceprint: more than one person, too little good speech, clips that don't sound like each other, a
+voice that is enrolled under another name."""
+
+
 class EnrolmentError(EarmarkError):
-    """The clips given do not make a voiceprint: too few good ones, or more than one person."""
+    """The clips given do not make a voiceprint; ``reason`` says why."""
 
     exit_code = EXIT_NO
     code = "enrolment"
+
+    def __init__(self, cause: str, remedy: str = "", *, reason: EnrolmentReason) -> None:
+        super().__init__(cause, remedy)
+        self.reason: EnrolmentReason = reason
 
 
 class CalibrationError(EarmarkError):

@@ -9,23 +9,15 @@ from typing import Final
 
 from edge.cli import options
 from edge.cli.console import Console, printable, quoted
-from edge.cli.enroll_report import Report, now
+from edge.cli.enroll_report import Report
 from edge.cli.progress import Progress
 from edge.cli.recordings import Hearing, add_microphone, expand, listen, notes_of, open_recording
 from edge.cli.session import Session, open_session
-from edge.enrolment import HINTS, ClipReport, Enrolment
-from edge.errors import (
-    EXIT_OK,
-    AudioFileError,
-    EnrolmentError,
-    PeopleError,
-    StorageError,
-    UnknownPersonError,
-    UsageError,
-)
+from edge.enrolment import HINTS, ClipReport
+from edge.errors import EXIT_OK, AudioFileError, EnrolmentError, PeopleError, UnknownPersonError, UsageError
+from edge.learning import LIMIT_SECONDS, Learning
 from edge.people import check_name
-from edge.records import SAMPLE_RATE, Exemplar, Person, Result
-from edge.spoof import Repeats
+from edge.records import SAMPLE_RATE, Person, Result
 
 DESCRIPTION = """
 Learn the voice of NAME from clips (files or folders), or from the microphone. Every utterance is checked; five good
@@ -67,8 +59,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--consent", default="", metavar="NOTE", help="who agreed to what, kept with the voiceprint")
     parser.add_argument("--dry-run", action="store_true", help="check everything, store nothing")
     parser.add_argument(
-        "--timeout", type=options.seconds, default=180.0, metavar="SECONDS", help="longest microphone session (180)"
-    )
+        "--timeout", type=options.seconds, default=LIMIT_SECONDS, metavar="SECONDS",
+        help=f"longest microphone session ({LIMIT_SECONDS:.0f})",
+    )  # fmt: skip
     options.add_place(parser)
     options.add_model(parser)
 
@@ -87,28 +80,26 @@ def run(args: argparse.Namespace) -> int:
         if not args.bundle and session.settings.enrolment.bundle:
             listens = printable(session.settings.models.bundle)
             console.note(f"The voice is learnt with {printable(session.bundle.name)}; {listens} listens.")
-        # Only a recording that this person's clips came from is refused, so nobody new needs to be asked about.
-        repeats = opened.enter_context(Repeats(session.folder)) if person else None
-        enrolment = _enrolment(session, person, args, repeats)
-        report = Report(console, name, enrolment, person)
+        allow = args.allow
+        learning = opened.enter_context(
+            Learning(session.bundle, session.store, session.folder, name, person=person, allow=allow)
+        )
+        report = Report(console, name, learning.enrolment, person)
         if args.mic is not None:
             from edge.cli.enroll_mic import record
 
             record(
-                console, session, enrolment, report,
+                console, session, learning, report,
                 device=args.mic, limit_seconds=args.timeout, digits=args.digits,
             )  # fmt: skip
         else:
-            _read_clips(console, session, enrolment, report, args.clips)
+            _read_clips(console, session, learning, report, args.clips)
         try:
-            exemplars = enrolment.finish(skip_other_voice=args.skip_other_voice, same_as_other=args.same_as_other)
-            if not exemplars:
-                raise EnrolmentError("None of the new clips could be used", "Give other clips.")
+            exemplars = learning.finish(skip_other_voice=args.skip_other_voice, same_as_other=args.same_as_other)
         except EnrolmentError as error:
             return report.refused(error)
         if not args.dry_run:
-            report.person = _store(session, person, args, exemplars)
-            _remember(session, enrolment, report.person, new=person is None)
+            report.person = learning.store(exemplars, consent=args.consent)
         report.accepted(new=len(exemplars), stored=not args.dry_run)
         return EXIT_OK
 
@@ -131,36 +122,7 @@ def _existing(session: Session, args: argparse.Namespace) -> Person | None:
     )
 
 
-def _enrolment(session: Session, person: Person | None, args: argparse.Namespace, repeats: Repeats | None) -> Enrolment:
-    mine = person.id if person else None
-    return Enrolment(
-        session.scorer,
-        others=[v for v in session.voiceprints if v.person_id != mine],
-        existing=session.exemplars(mine) if mine else (),
-        allow=args.allow,
-        repeats=repeats,
-    )
-
-
-def _store(session: Session, person: Person | None, args: argparse.Namespace, exemplars: Sequence[Exemplar]) -> Person:
-    if person is not None:
-        return session.store.add_exemplars(person.id, exemplars)
-    return session.store.add(args.name, exemplars, consent=args.consent)
-
-
-def _remember(session: Session, enrolment: Enrolment, person: Person, *, new: bool) -> None:
-    """Keep the fingerprints of what was heard; where that fails, somebody new is not enrolled either."""
-    try:
-        with Repeats(session.folder) as repeats:
-            for digest, samples in enrolment.recordings():
-                repeats.remember(samples, kind="enrolment", person_id=person.id, note=digest)
-    except StorageError:
-        if new:
-            session.store.remove(person.id)
-        raise
-
-
-def _read_clips(console: Console, session: Session, enrolment: Enrolment, report: Report, texts: Sequence[str]) -> None:
+def _read_clips(console: Console, session: Session, learning: Learning, report: Report, texts: Sequence[str]) -> None:
     """Offer every utterance of every clip. Raises ``AudioFileError`` where no clip at all can be read."""
     files, problems = expand(texts)
     for problem in problems:
@@ -181,7 +143,7 @@ def _read_clips(console: Console, session: Session, enrolment: Enrolment, report
             readable += 1
             for note in notes_of(source):
                 console.note(printable(note))
-            for clip in _offer_all(enrolment, text, source.name, results):
+            for clip in _offer_all(learning, text, source.name, results):
                 report.clip(clip)
             if not results:
                 reason = hearing.why_nothing(session.settings)
@@ -192,12 +154,10 @@ def _read_clips(console: Console, session: Session, enrolment: Enrolment, report
         raise UsageError("None of the clips can be read", "Name audio files, or folders that hold some.")
 
 
-def _offer_all(enrolment: Enrolment, text: str, microphone: str, results: Sequence[Result]) -> list[ClipReport]:
+def _offer_all(learning: Learning, text: str, microphone: str, results: Sequence[Result]) -> list[ClipReport]:
     clips = []
     for result in results:
         heard = result.utterance
         where = f" {heard.start / SAMPLE_RATE:.1f}-{heard.end / SAMPLE_RATE:.1f} s" if len(results) > 1 else ""
-        clips.append(
-            enrolment.offer(heard, result.embedding, source=text + where, microphone=microphone, created=now())
-        )
+        clips.append(learning.offer(result, source=text + where, microphone=microphone))
     return clips

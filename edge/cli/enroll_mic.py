@@ -1,6 +1,6 @@
 """Enrolment at the microphone: prompts, a level to speak by, and a stop when there is enough.
 
-Takes a microphone's utterances as they end; gives them to the ``Enrolment``. Must hold: nothing is stored here, so that
+Takes a microphone's utterances as they end; gives them to the ``Learning``. Must hold: nothing is stored here, so that
 Ctrl-C leaves nothing behind; a microphone that hears nothing is mentioned while the person still waits.
 """
 
@@ -10,28 +10,16 @@ from collections.abc import Sequence
 from typing import Final
 
 from edge.cli.console import Console
-from edge.cli.enroll_report import Report, now
+from edge.cli.enroll_report import Report
 from edge.cli.recordings import Hearing, listen, open_microphone
 from edge.cli.session import Session
 from edge.enrolment import Enrolment
+from edge.learning import DEAF_SECONDS, SENTENCES, Learning
 from edge.pipeline import Pipeline
-
-SENTENCES: Final = (
-    "Please switch the light in the kitchen off before you go to bed.",
-    "The blue bicycle has been standing in front of the bakery since Tuesday.",
-    "What will the weather be like tomorrow afternoon, and do I need a coat?",
-    "My neighbour grows tomatoes, beans and far too many courgettes.",
-    "Remind me at a quarter past seven that the soup is still on the stove.",
-    "When the train was late again we simply walked along the river.",
-    "Could you play something quiet while I read the newspaper?",
-    "Yesterday evening the cat jumped from the shelf straight into the laundry.",
-)
-"""Everyday sentences of about four seconds; what is said does not matter."""
 
 DIGITS: Final = ("3 8 1 5 0 7", "9 2 6 4 8 3", "0 5 7 1 9 6", "4 2 8 6 3 0", "7 1 9 2 5 4")
 """Each digit three times, after other ones each time."""
 
-_DEAF_SECONDS: Final = 5.0
 _METER: Final = (-60.0, -10.0, 20)
 """Quietest and loudest level shown, in dBFS, and the width in characters."""
 
@@ -39,7 +27,7 @@ _METER: Final = (-60.0, -10.0, 20)
 def record(
     console: Console,
     session: Session,
-    enrolment: Enrolment,
+    learning: Learning,
     report: Report,
     *,
     device: str,
@@ -52,6 +40,7 @@ def record(
 
     Raises ``MicrophoneError``. Ctrl-C ends it by ``KeyboardInterrupt``.
     """
+    enrolment = learning.enrolment
     source = open_microphone(device, session.settings)
     pipeline = session.pipeline()
     hearing = Hearing()
@@ -61,13 +50,7 @@ def record(
     _prompt(console, enrolment, prompts)
     try:
         for result in listen(pipeline, source, hearing, limit_seconds=limit_seconds, on_seconds=watch.tick):
-            clip = enrolment.offer(
-                result.utterance,
-                result.embedding,
-                source=f"utterance {len(report.clips) + 1}",
-                microphone=source.name,
-                created=now(),
-            )
+            clip = learning.offer(result, source=f"utterance {len(report.clips) + 1}", microphone=source.name)
             report.clip(clip)
             if enrolment.progress().done and (not digits or _accepted(enrolment) >= len(DIGITS)):
                 return
@@ -102,7 +85,7 @@ class _Watch:
         """Another block came."""
         self._console.live(_meter(self._pipeline.level_dbfs, self._pipeline.speaking))
         hearing = self._hearing
-        if not self._warned and hearing.seconds > _DEAF_SECONDS and max(hearing.levels_dbfs) < self._floor_dbfs:
+        if not self._warned and hearing.seconds > DEAF_SECONDS and max(hearing.levels_dbfs) < self._floor_dbfs:
             self._warned = True
             self._console.note("Nothing is heard: check that the microphone is on; `earmark devices` lists them.")
 

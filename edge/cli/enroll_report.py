@@ -7,7 +7,6 @@ reason and a hint; JSON has the same whether it was accepted or not.
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from edge.cli.app import error_json
@@ -15,11 +14,6 @@ from edge.cli.console import Console, count, printable, quoted
 from edge.enrolment import ADVISED_CLIPS, ADVISED_SESSIONS, ClipReport, Enrolment
 from edge.errors import AudioFileError, EnrolmentError
 from edge.records import Person
-
-
-def now() -> str:
-    """This moment as kept with an exemplar."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 class Report:

@@ -7,15 +7,16 @@ options win over the environment and the file; people enrolled in another embedd
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from edge.bundle import Analyses, Bundle, analyses, enrolment_bundle, known_spaces, open_bundle
+from edge.bundle import Analyses, Bundle, analyses, known_spaces, open_bundle
 from edge.calibrate.kept import Household, Origin, household
 from edge.cli.opening import open_settings
 from edge.decision import FAR_TARGETS
 from edge.errors import UsageError
+from edge.learning import open_learning_bundle
 from edge.people import PeopleStore
 from edge.pipeline import Pipeline
 from edge.records import Exemplar, Person, Voiceprint
@@ -105,11 +106,10 @@ def open_session(args: argparse.Namespace, *, enrolling: bool = False) -> Sessio
     """
     settings = open_settings(args)
     directories = bundle_dirs(settings, args.state)
-    apart = enrolling and not args.bundle
-    name = enrolment_bundle(settings, directories) if apart else settings.models.bundle
-    # Packs of label heads fit the bundle that listens; enrolment has no use for them.
-    models = replace(settings.models, packs=()) if enrolling else settings.models
-    bundle = open_bundle(name, models, directories=directories)
+    if enrolling:
+        bundle = open_learning_bundle(settings, directories, settings.models.bundle if args.bundle else "")
+    else:
+        bundle = open_bundle(settings.models.bundle, settings.models, directories=directories)
     profile = settings.decide.profile
     calibration = Calibration.from_json(bundle.calibration)
     if not calibration.supports(FAR_TARGETS[profile]):

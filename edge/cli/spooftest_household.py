@@ -18,18 +18,16 @@ from typing import Final
 import numpy as np
 
 from edge.audio import read_samples
-from edge.cli.enroll_report import now
 from edge.cli.opening import open_settings
 from edge.cli.recordings import expand
 from edge.cli.session import Session, open_session
 from edge.demo.stage import ASSETS, open_play
-from edge.enrolment import Enrolment
 from edge.errors import AudioFileError, EnrolmentError, UsageError
+from edge.learning import Learning
 from edge.people import PeopleStore
 from edge.pipeline import Pipeline
 from edge.records import SAMPLE_RATE, AudioBlock, Float32, Person, QualityReason, Result
 from edge.settings import state_dir
-from edge.spoof import Repeats
 
 MOST_SECONDS: Final = 7.0
 """Of each recording: one attempt."""
@@ -134,17 +132,11 @@ def _empty(args: argparse.Namespace, words: str) -> Household:
 def _enrol(household: Household, name: str, clips: Sequence[Float32], fresh: Sequence[Float32]) -> None:
     """Enrol and remember as ``earmark enroll`` does. Raises ``EnrolmentError``."""
     session = household.session
-    enrolment = Enrolment(session.scorer, allow=_ALLOWED)
-    for number, clip in enumerate(clips, 1):
-        for result in heard_by(session.pipeline(), clip):
-            enrolment.offer(
-                result.utterance, result.embedding, source=f"clip {number}", microphone="file", created=now()
-            )
-    exemplars = enrolment.finish(skip_other_voice=True)
-    person = session.store.add(name, exemplars)
-    with Repeats(session.folder) as repeats:
-        for digest, samples in enrolment.recordings():
-            repeats.remember(samples, kind="enrolment", person_id=person.id, note=digest)
+    with Learning(session.bundle, session.store, session.folder, name, allow=_ALLOWED) as learning:
+        for number, clip in enumerate(clips, 1):
+            for result in heard_by(session.pipeline(), clip):
+                learning.offer(result, source=f"clip {number}", microphone="file")
+        person = learning.store(learning.finish(skip_other_voice=True, same_as_other=True))
     household.targets.append(Target(person, tuple(clips), tuple(fresh)))
 
 
