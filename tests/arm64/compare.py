@@ -57,5 +57,5 @@ def _int8(what: str, one: np.ndarray, other: np.ndarray, promised: bool = False)
         return Row(what, f"bit for bit the same ({one.size} numbers)", True if promised else None)
     share = 100 * float((apart > 0).mean())
     return Row(
-        what, f"differs by up to {apart.max()} steps, in {share:.2g} % of {one.size}", False if promised else None
+        what, f"differs by up to {apart.max()} steps, in {share:.3g} % of {one.size}", False if promised else None
     )
