@@ -23,11 +23,12 @@ from deploy.install.arguments import main as installer
 from deploy.install.faults import EXIT_ENVIRONMENT
 from deploy.install.kits import RELEASES
 from deploy.snippets import udev_rule
+from edge.settings.sections import DEFAULT_BUNDLE
 from tests.arm64 import kits, outputs
 from tests.arm64.compare import Row, compare
 from tests.arm64.roots import EMULATORS, Root, prepare
 
-SPOILT = "edge/bundles/compact/encoder.int8.tflite"
+SPOILT = f"edge/bundles/{DEFAULT_BUNDLE}/encoder.int8.tflite"
 
 
 class Life:
