@@ -27,10 +27,13 @@ _BOOT_SECONDS = 60
 
 
 class Machine:
-    """Booted when entered. ``folder``: as init.sh describes it; made by ``prepare``."""
+    """Booted when entered. ``folder``: as init.sh describes it. ``network``: name of the network
+    namespace that it lives in, this machine's own where there is none.
+    """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, network: str = "") -> None:
         self.folder = folder
+        self._network = f"nsenter --net=/run/netns/{network} " if network else ""
         self._log = folder / "boot.log"
         self._groups: list[Path] = []
         for name in ("units", "etc", "state", "shown"):
@@ -45,7 +48,7 @@ class Machine:
     def __enter__(self) -> Machine:
         self._make_groups()
         joins = "".join(f"echo 0 > {group}/cgroup.procs; " for group in self._groups)
-        command = f"{joins}exec unshare {' '.join(_NAMESPACES)} {INIT} {self.folder}"
+        command = f"{joins}exec {self._network}unshare {' '.join(_NAMESPACES)} {INIT} {self.folder}"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(["bash", "-c", command], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
@@ -117,7 +120,7 @@ class Machine:
         """A control group of our own in each hierarchy that systemd uses."""
         unified = not (GROUPS / "systemd").is_dir()
         for hierarchy in [GROUPS] if unified else [GROUPS / one for one in HIERARCHIES]:
-            group = hierarchy / f"earmark-test-{os.getpid()}"
+            group = hierarchy / f"earmark-test-{os.getpid()}-{self.folder.name}"
             try:
                 group.mkdir(exist_ok=True)
             except OSError as error:

@@ -13,40 +13,27 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
-from edge.audio import read_samples
+from edge.bundle import pack, seal
+from edge.bundle.locate import PACKAGED
 from edge.cli import main
 from edge.demo.stage import ASSETS
 from tests.broker import HOST as LOOPBACK
 from tests.broker import Listener, Mosquitto, free_port, wait_for
 from tests.deploy.fleet.cable import Cable
+from tests.deploy.fleet.speech import Speech
+from tests.deploy.fleet.sshd import PATH, ROOT, Operator, configure, program, quietly
 
-ROOT = Path(__file__).resolve().parents[3]
-_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 PATIENCE_SECONDS = 300.0
 """On a machine that does much else meanwhile."""
 BUNDLE = "baseline"
 """Cheap to compute, and rolled out under its own name."""
-
-
-def program(name: str, package: str) -> str:
-    found = shutil.which(name, path=_PATH)
-    if found is None:
-        pytest.skip(f"{name} is not installed (apt install {package})")
-    return found
-
-
-def quietly(*words: str | Path) -> bool:
-    return subprocess.run([str(word) for word in words], capture_output=True, check=False).returncode == 0
 
 
 class Network:
@@ -58,7 +45,7 @@ class Network:
         self._subnet = f"10.{64 + os.getpid() % 150}.{os.getpid() // 150 % 250}"
         self.spaces: dict[str, str] = {}
         self.gateway = LOOPBACK
-        self._ip = shutil.which("ip", path=_PATH) or ""
+        self._ip = shutil.which("ip", path=PATH) or ""
         if os.geteuid() == 0 and self._ip and not self._build():
             self.remove()
 
@@ -93,35 +80,6 @@ class Network:
             quietly(self._ip, "link", "del", f"{self._mark}b")
         self.spaces = {}
         self.gateway = LOOPBACK
-
-
-class Speech(threading.Thread):
-    """Somebody who talks without end: two people in turn, as 16-bit samples into a pipe, ``pace`` times real time."""
-
-    def __init__(self, pipe: Any, pace: float) -> None:
-        super().__init__(daemon=True)
-        parts = []
-        for name in ("clip-1-ada.ogg", "clip-3-ben.ogg", "clip-2-ada.ogg", "clip-5-stranger.ogg"):
-            parts += [read_samples(ASSETS / name), np.zeros(12_000, np.float32)]
-        self._bytes = (np.concatenate(parts) * 32767).astype("<i2").tobytes()
-        self._pipe = pipe
-        self._pace = pace
-        self._over = threading.Event()
-
-    def run(self) -> None:
-        chunk, began, sent = 3200, time.monotonic(), 0
-        while not self._over.is_set():
-            at = sent % len(self._bytes)
-            piece = self._bytes[at : at + chunk]
-            try:
-                os.write(self._pipe.fileno(), piece)
-            except OSError:  # nobody listens any more
-                return
-            sent += len(piece)
-            time.sleep(max(0.0, began + sent / 32_000 / self._pace - time.monotonic()))
-
-    def hush(self) -> None:
-        self._over.set()
 
 
 @dataclass
@@ -162,27 +120,18 @@ class TestHost:
         )
 
     def start_sshd(self, public_key: str) -> None:
-        quietly("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / "host_key")
-        (self.folder / "authorized_keys").write_text(public_key)
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        lines = {
-            "Port": self.port,
-            "ListenAddress": self.network.address(self.name),
-            "HostKey": self.folder / "host_key",
-            "AuthorizedKeysFile": self.folder / "authorized_keys",
-            "PidFile": "none",
-            "UsePAM": "no",
-            "StrictModes": "no",
-            "PasswordAuthentication": "no",
-            "KbdInteractiveAuthentication": "no",
-            "PermitRootLogin": "prohibit-password",
-            "PrintMotd": "no",
-            "SetEnv": f"HOME={self.folder / 'home'}",
-        }
-        config = self.folder / "sshd_config"
-        config.write_text("".join(f"{key} {value}\n" for key, value in lines.items()))
-        words = [*self.network.inside(self.name), program("sshd", "openssh-server"), "-D", "-e", "-f", str(config)]
+        home = {"SetEnv": f"HOME={self.folder / 'home'}"}
+        self.known_host = configure(self.folder, self.network.address(self.name), self.port, public_key, more=home)
+        words = [
+            *self.network.inside(self.name),
+            program("sshd", "openssh-server"),
+            "-D",
+            "-e",
+            "-f",
+            str(self.folder / "sshd_config"),
+        ]
         with (self.folder / "sshd.log").open("ab") as log:
             self._sshd = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_for(
@@ -196,7 +145,8 @@ class TestHost:
         words += ["--config", str(self.config), "--state", str(self.state)]
         with self.log.open("ab") as log:
             self._daemon = subprocess.Popen(words, stdin=subprocess.PIPE, bufsize=0, stdout=log, stderr=log)
-        self._speech = Speech(self._daemon.stdin, pace)
+        assert self._daemon.stdin is not None
+        self._speech = Speech(self._daemon.stdin.fileno(), pace)
         self._speech.start()
 
     def wait_until_up(self) -> None:
@@ -227,18 +177,14 @@ class TestHost:
             self._sshd.wait(PATIENCE_SECONDS)
             self._sshd = None
 
-    def known_host(self) -> str:
-        key = (self.folder / "host_key.pub").read_text().split()
-        return f"[{self.network.address(self.name)}]:{self.port} {key[0]} {key[1]}\n"
-
 
 class Lab:
     """Hosts, a broker that they reach (the last one by a cable that can be pulled), an inventory, and the command."""
 
     def __init__(self, folder: Path, names: Sequence[str], people: Path | None) -> None:
-        program("ssh", "openssh-client")
         program("sshd", "openssh-server")
         self.folder = folder
+        self.operator = Operator(folder)
         self.network = Network(names)
         port = free_port()
         extra = f"listener {port} {self.network.gateway}\n" if self.network.spaces else ""
@@ -249,57 +195,29 @@ class Lab:
         self.hosts = {
             name: TestHost(name, folder / name, self.network, its) for name, its in zip(names, ports, strict=True)
         }
-        quietly("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key")
         for host in self.hosts.values():
-            host.start_sshd((folder / "key.pub").read_text())
+            host.start_sshd(self.operator.public_key)
             if people is not None:
                 shutil.copytree(people, host.state)
-        (folder / "known_hosts").write_text("".join(host.known_host() for host in self.hosts.values()))
+        self.operator.known_hosts.write_text("".join(host.known_host for host in self.hosts.values()))
         self.listener: Listener | None = None
-        self.inventory = folder / "fleet.yaml"
+        self.fleet = self.operator.fleet
         self.write_inventory()
 
-    def write_inventory(self, rollout: str = "", settings: bool = False) -> None:
-        lines = [
-            "defaults:",
-            "  become: none",
-            "  ssh:",
-            f"    identity: {self.folder / 'key'}",
-            "    config: /dev/null",
-            "    options:",
-            f"      - UserKnownHostsFile={self.folder / 'known_hosts'}",
-            "      - StrictHostKeyChecking=yes",
-            "groups:",
-            "  upstairs:",
-            f"    hosts: [{', '.join(list(self.hosts)[1:])}]",
-            "rollout: {health_seconds: 240, settle_seconds: 1}" if not rollout else f"rollout: {rollout}",
-            "hosts:",
-        ]
+    def write_inventory(self, settings: bool = False) -> None:
+        hosts = {}
         for host in self.hosts.values():
-            lines += [
-                f"  {host.name}:",
-                f"    address: {self.network.address(host.name)}",
-                f"    ssh: {{port: {host.port}}}",
-                f"    earmark: {host.earmark}",
-                f"    config: {host.config}",
-                f"    state: {host.state}",
+            lines = [
+                f"address: {self.network.address(host.name)}",
+                f"ssh: {{port: {host.port}}}",
+                f"earmark: {host.earmark}",
+                f"config: {host.config}",
+                f"state: {host.state}",
             ]
             if settings:
-                lines += [
-                    "    settings:",
-                    *(f"      {line}" for line in host.settings(f"room of {host.name}").splitlines()),
-                ]
-        self.inventory.write_text("\n".join(lines) + "\n")
-
-    def fleet(self, *words: str | Path, code: int | None = 0) -> Any:
-        """Run ``earmark fleet`` with ``--json``; gives what it printed."""
-        command = [sys.executable, "-m", "deploy.fleet", *map(str, words), "--inventory", str(self.inventory), "--json"]
-        environment = dict(os.environ) | {"XDG_STATE_HOME": str(self.folder / "operator")}
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=900
-        )
-        assert code is None or done.returncode == code, (done.returncode, done.stdout, done.stderr)
-        return json.loads(done.stdout) if done.stdout.strip() else {"stderr": done.stderr}
+                lines += ["settings:", *(f"  {line}" for line in host.settings(f"room of {host.name}").splitlines())]
+            hosts[host.name] = lines
+        self.operator.write_inventory(hosts)
 
     def listen(self) -> None:
         """Hear everything that the devices say, from now on."""
@@ -329,3 +247,16 @@ def enrolled(folder: Path) -> Path:
         clips = [str(path) for path in sorted(ASSETS.glob(f"{name}-enrol-*.ogg"))]
         main(["enroll", name.capitalize(), *clips, "--bundle", BUNDLE, "--state", str(state), "--quiet"])
     return state
+
+
+def make_bundle(folder: Path, name: str, version: str, *, other_space: bool = False) -> Path:
+    """The packaged bundle with another version, and another head where its space shall be another."""
+    made = Path(shutil.copytree(PACKAGED / name, folder / version))
+    card = json.loads((made / "card.json").read_text(encoding="utf-8")) | {"version": version}
+    if other_space:
+        with np.load(made / "head.npz") as arrays:
+            head = dict(arrays)
+        np.savez(made / "head.npz", **(head | {"bias": head["bias"] + np.float32(0.01)}))
+    seal(made, card)
+    pack(made, folder / f"{name}-{version}.earmark")
+    return folder / f"{name}-{version}.earmark"

@@ -5,41 +5,19 @@ The devices are shared by the tests of this module; the last one leaves them as 
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from edge.bundle import pack, seal
-from edge.bundle.locate import PACKAGED
 from tests.broker import wait_for
-from tests.deploy.fleet.hosts import BUNDLE, PATIENCE_SECONDS, Lab
+from tests.deploy.fleet.hosts import BUNDLE, PATIENCE_SECONDS, Lab, make_bundle
+from tests.deploy.fleet.sshd import states
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(1200)]
 
 
-def make_bundle(folder: Path, version: str, *, other_space: bool = False) -> Path:
-    """The packaged bundle with another version, and another head where its space shall be another."""
-    made = Path(shutil.copytree(PACKAGED / BUNDLE, folder / version))
-    card = json.loads((made / "card.json").read_text(encoding="utf-8")) | {"version": version}
-    if other_space:
-        with np.load(made / "head.npz") as arrays:
-            head = dict(arrays)
-        np.savez(made / "head.npz", **(head | {"bias": head["bias"] + np.float32(0.01)}))
-    seal(made, card)
-    pack(made, folder / f"{BUNDLE}-{version}.earmark")
-    return folder / f"{BUNDLE}-{version}.earmark"
-
-
-def states(told: dict[str, Any]) -> dict[str, str]:
-    return {row["host"]: row["state"] for row in told["hosts"]}
-
-
 def test_settings_come_to_a_group_and_a_bundle_of_another_space_to_nobody(lab: Lab, tmp_path: Path) -> None:
-    other = make_bundle(tmp_path, "9", other_space=True)
+    other = make_bundle(tmp_path, BUNDLE, "9", other_space=True)
     told = lab.fleet("bundle", other, "--dry-run", code=1)
     assert [(row["wave"], row["would"]) for row in told["hosts"]] == [(1, "refuse"), (2, "refuse"), (3, "refuse")]
     assert "2 people enrolled there would not be recognised until enrolled again" in told["hosts"][0]["why"]
@@ -55,7 +33,7 @@ def test_settings_come_to_a_group_and_a_bundle_of_another_space_to_nobody(lab: L
 
 
 def test_bundles_come_to_all_devices_without_loss_although_one_fails_at_first(lab: Lab, tmp_path: Path) -> None:
-    new, other = make_bundle(tmp_path, "2"), make_bundle(tmp_path, "9", other_space=True)
+    new, other = make_bundle(tmp_path, BUNDLE, "2"), make_bundle(tmp_path, BUNDLE, "9", other_space=True)
     kitchen = lab.hosts["kitchen"]
     for name in lab.hosts:
         wait_for(lambda name=name: len(lab.events(name)) >= 2, f"events of {name}", PATIENCE_SECONDS)
@@ -97,8 +75,8 @@ def test_bundles_come_to_all_devices_without_loss_although_one_fails_at_first(la
         assert set(models) == {f"{BUNDLE}-1", model}
 
     lab.hosts["cellar"].stop()
-    known = lab.folder / "known_hosts"
-    known.write_text(known.read_text().replace(kitchen.known_host(), ""))
+    known = lab.operator.known_hosts
+    known.write_text(known.read_text().replace(kitchen.known_host, ""))
     checks = {row["host"]: row["checks"] for row in lab.fleet("check", code=1)["hosts"]}
     wrong = {host: [one for one in found if one["status"] == "fail"] for host, found in checks.items()}
     assert [one["name"] for one in wrong["attic"]] == ["daemon"]
