@@ -14,6 +14,7 @@ from typing import Any, Final
 from deploy.install.faults import EXIT_UNHEALTHY, InstallFault
 from deploy.install.layout import Layout
 from deploy.install.programs import attempt, last_words
+from deploy.install.service_key import VARIABLE, open_key
 
 CHECKS: Final = ("settings", "python", "runtime", "bundle", "voices", "formats", "people")
 """Checks of ``earmark doctor`` that say something about the version. ``voices`` opens the networks and tells the
@@ -27,7 +28,14 @@ def selftest(layout: Layout, folder: Path, *, user: str = "") -> None:
     words += ["--config", layout.settings, "--state", layout.state]
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("EARMARK_", "PYTHON"))}
     environ |= {"HOME": str(layout.state)}
-    done = attempt(words, seconds=900, user=user, environ=environ)
+    key = open_key(layout)
+    try:
+        if key is not None:
+            environ[VARIABLE] = str(key)
+        done = attempt(words, seconds=900, user=user, environ=environ, passed=() if key is None else (key,))
+    finally:
+        if key is not None:
+            os.close(key)
     try:
         said: dict[str, Any] = json.loads(done.stdout)
         if "error" in said:

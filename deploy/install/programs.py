@@ -40,9 +40,10 @@ def attempt(
     environ: Mapping[str, str] | None = None,
     user: str = "",
     folder: Path | None = None,
+    passed: Sequence[int] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run a program that may fail, as ``user`` where one is named. One that cannot be started ends with 127, one that
-    takes longer than ``seconds`` with 124.
+    takes longer than ``seconds`` with 124. ``passed``: open files that it gets, by the same numbers.
     """
     try:
         return subprocess.run(
@@ -55,6 +56,7 @@ def attempt(
             timeout=seconds,
             env=dict(os.environ if environ is None else environ),
             cwd=folder or "/",
+            pass_fds=passed,
             user=user or None,
             group=pwd.getpwnam(user).pw_gid if user else None,
             extra_groups=os.getgrouplist(user, pwd.getpwnam(user).pw_gid) if user else None,

@@ -38,20 +38,19 @@ ExecStart=/bin/sh -c 'for v in fallback current; do p=/opt/earmark/$$v/bin/pytho
 WantedBy=multi-user.target
 """
 
-COMMAND: Final = f"""\
+COMMAND: Final = """\
 #!/bin/sh
 # Written by the installer of Earmark: `earmark`, whichever version runs. For root it looks at the service's own people,
 # as the service's account, so that nothing in the state folder becomes root's.
 earmark=/opt/earmark/current/bin/earmark
-case "${{1:-}}" in
+case "${1:-}" in
     deploy | fleet | run) exec "$earmark" "$@" ;;
 esac
-if [ "$(id -u)" = 0 ] && [ -z "${{EARMARK_STATE:-}}" ]; then
+if [ "$(id -u)" = 0 ] && [ -z "${EARMARK_STATE:-}" ]; then
+    if [ "${1:-}" != bundle ]; then exec /opt/earmark/current/bin/python3 -I -m deploy.install.as_service "$@"; fi
+    # It reads a file of yours and tells the service; it becomes the account by itself where it writes.
     HOME=/var/lib/earmark EARMARK_STATE=/var/lib/earmark
     export HOME EARMARK_STATE
-    # It reads a file of yours and tells the service; it becomes the account by itself where it writes.
-    if [ "${{1:-}}" = bundle ]; then exec "$earmark" "$@"; fi
-    exec setpriv --reuid {ACCOUNT} --regid {ACCOUNT} --init-groups "$earmark" "$@"
 fi
 exec "$earmark" "$@"
 """

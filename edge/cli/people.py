@@ -215,7 +215,7 @@ def _revoke(console: Console, store: PeopleStore) -> int:
         console.note("Copies of the database made before are of no use here, and cannot be read without the old key.")
         console.note("Who had the old key with such a copy can read that copy still: a voice cannot be changed.")
     else:
-        console.note(f"The key is a credential ({printable(str(store.key.path))}), which only its owner can replace.")
+        console.note("The key is a credential of systemd, which only its owner can replace.")
     return EXIT_OK
 
 

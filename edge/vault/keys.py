@@ -5,7 +5,8 @@ moment it exists, and is whole or absent; two processes that make it at once get
 at every moment a file with the key that the database needs; a key is never printed.
 
 Where it is looked for: the credential ``earmark-voiceprint-key`` (``LoadCredential=`` or ``LoadCredentialEncrypted=``),
-then ``voiceprint.key`` in the state folder. Either holds 64 hexadecimal digits.
+which a command that works on the service's people gets as an open file; then ``voiceprint.key`` in the state folder.
+Either holds 64 hexadecimal digits.
 """
 
 from __future__ import annotations
@@ -25,11 +26,15 @@ from typing import Final
 from edge.errors import StorageError, VaultError
 
 CREDENTIAL: Final = "earmark-voiceprint-key"
+CREDENTIAL_FD: Final = "VOICEPRINT_KEY_FD"
+"""Names an open file with the same (``deploy.install.service_key``). Not ``EARMARK_``: an earlier version refuses
+variables of that name that it does not know."""
 KEY_FILE: Final = "voiceprint.key"
 _NEXT: Final = f"{KEY_FILE}.next"
 _FORM: Final = re.compile(rb"\s*([0-9a-fA-F]{64})\s*")
 _MOST_BYTES: Final = 1024
 _RESTORE: Final = "Restore it from the backup that the database came from, or move the database away and enrol again."
+_WITH_SERVICE: Final = f"If systemd gives it to the service, type `sudo earmark`, which has it too. {_RESTORE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +53,14 @@ class Key:
 
 def credential(environ: Mapping[str, str] | None = None) -> Path | None:
     """The file of the credential, None where systemd has given none (or an empty one)."""
-    folder = (os.environ if environ is None else environ).get("CREDENTIALS_DIRECTORY", "")
-    path = Path(folder) / CREDENTIAL
-    with suppress(OSError):
-        if folder and path.read_bytes()[:_MOST_BYTES].strip():
-            return path
+    variables = os.environ if environ is None else environ
+    folder, number = variables.get("CREDENTIALS_DIRECTORY", ""), variables.get(CREDENTIAL_FD, "")
+    places = [Path(folder) / CREDENTIAL] if folder else []
+    places += [Path("/proc/self/fd") / number] if number.isdecimal() else []
+    for path in places:
+        with suppress(OSError):
+            if path.is_file() and path.read_bytes()[:_MOST_BYTES].strip():
+                return path
     return None
 
 
@@ -88,8 +96,11 @@ def known(folder: Path, ident: str, environ: Mapping[str, str] | None = None) ->
     if fault is not None:
         raise fault
     if not there:
-        raise VaultError(f"the key of the voiceprints, {folder / KEY_FILE}, is missing", _RESTORE)
-    raise VaultError(f"the voiceprints in {folder} were encrypted with another key than {there[0][0]}", _RESTORE)
+        raise VaultError(f"the key of the voiceprints, {folder / KEY_FILE}, is missing", _WITH_SERVICE)
+    path, ours = there[0]
+    remedy = _WITH_SERVICE if given is None else _RESTORE
+    named = str(path) if ours else f"the credential {CREDENTIAL}"
+    raise VaultError(f"the voiceprints in {folder} were encrypted with another key than {named}", remedy)
 
 
 def successor(folder: Path) -> Key:
@@ -151,7 +162,8 @@ def _make(path: Path) -> None:
 
 def _read(path: Path, *, ours: bool) -> Key:
     with _in_words(path):
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        no_link = os.O_NOFOLLOW if ours else 0  # an open file is reached by a link
+        handle = os.open(path, os.O_RDONLY | no_link | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as file:
             status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode):

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
+from edge.vault import CREDENTIAL
 from tests.broker import wait_for
 from tests.deploy.booted.machine import Machine
 from tests.deploy.fleet.speech import Speech
@@ -38,10 +40,15 @@ _CLIPS = "/opt/earmark/current/lib/python3*/site-packages/edge/demo/assets"
 
 
 class Device:
-    """``network``: the name of its network namespace. ``broker``: where the broker is."""
+    """``network``: the name of its network namespace. ``broker``: where the broker is. ``ssh_key``: of whoever may log
+    in. ``key``: where the key of the voiceprints is: ``file``, made by Earmark; ``credential``, in /etc/earmark;
+    ``encrypted``, such a credential that only this machine opens.
+    """
 
-    def __init__(self, name: str, folder: Path, network: str, address: str, broker: tuple[str, int], key: str) -> None:
-        self.name, self.address = name, address
+    def __init__(
+        self, name: str, folder: Path, network: str, address: str, broker: tuple[str, int], ssh_key: str, key: str
+    ) -> None:
+        self.name, self.address, self._key = name, address, key
         self.machine = Machine(folder / name, network)
         folder = self.machine.folder
         (folder / "etc/earmark.yaml").write_text(
@@ -50,7 +57,7 @@ class Device:
         )
         lab = folder / "lab"
         lab.mkdir()
-        self.known_host = configure(lab, address, SSH_PORT, key, seen=_SHOWN)
+        self.known_host = configure(lab, address, SSH_PORT, ssh_key, seen=_SHOWN)
         self.machine.show("lab", lab)
         # Versions are large: on the disk rather than in memory.
         (folder / "opt").mkdir()
@@ -71,6 +78,7 @@ class Device:
         run("mount", "--bind", "/run/shown/opt", "/opt")
         run("mkdir", "-p", "/var/lib/dpkg/info", "/var/lib/dpkg/updates")
         (self.machine.root / "var/lib/dpkg/status").write_text(_DPKG)
+        self._give_key()
         run("mkfifo", "-m", "644", EARS)
         self._pipe = os.open(self.machine.root / EARS.lstrip("/"), os.O_RDWR | os.O_NONBLOCK)
         self._speech = Speech(self._pipe)
@@ -85,6 +93,27 @@ class Device:
             self._speech.join()
             os.close(self._pipe)
             self.machine.__exit__()
+
+    def _give_key(self) -> None:
+        if self._key == "file":
+            return
+        plain = self.machine.root / "etc/earmark" / CREDENTIAL
+        plain.write_text(f"{secrets.token_hex(32)}\n")
+        plain.chmod(0o600)
+        if self._key == "encrypted":
+            sealed = "/etc/earmark/voiceprint-key.cred"
+            self.machine.run("systemd-creds", "encrypt", f"--name={CREDENTIAL}", f"/etc/earmark/{CREDENTIAL}", sealed)
+            plain.unlink()
+            drop_in = self.machine.root / "etc/systemd/system/earmark.service.d/key.conf"
+            drop_in.write_text(f"[Service]\nLoadCredentialEncrypted={CREDENTIAL}:{sealed}\n")
+            self.machine.systemctl("daemon-reload")
+
+    def keys(self) -> str:
+        """Where the key of its voiceprints is, as `sudo earmark doctor` says."""
+        told = json.loads(self.machine.run("earmark", "doctor", "--only", "vault", "--json"))
+        (vault,) = [one for one in told["checks"] if one["name"] == "vault"]
+        assert vault["status"] == "ok", vault
+        return str(vault["facts"]["key"])
 
     def inventory(self) -> list[str]:
         """Its lines: everything else is where it usually is."""

@@ -2,14 +2,18 @@
 
 Three devices, each with a systemd, an sshd and a network of its own and without Earmark. `earmark fleet deploy` brings
 it with a kit of this checkout; people are enrolled; then come a good version, three broken ones, each in another way,
-and another bundle, while somebody talks all the time and a real broker hears what every daemon has decided. Needs root
-and, for the kit, the network. Prints a line for each step; the exit code is 1 where one failed.
+and another bundle, while somebody talks all the time and a real broker hears what every daemon has decided. Two of the
+devices have the key of their voiceprints from systemd, one of these encrypted.
+
+Needs root and, for the kit, the network. Prints a line for each step; the exit code is 1 where one failed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +25,7 @@ import pytest
 
 from deploy.install.arguments import main as installer
 from deploy.install.kits import RELEASES
+from edge.settings.sections import DEFAULT_BUNDLE
 from tests.arm64.kits import changed
 from tests.broker import Listener, Mosquitto, free_port, wait_for
 from tests.deploy.booted.machine import require
@@ -30,9 +35,9 @@ from tests.deploy.fleet.sshd import Operator, states
 
 NAMES: Final = ("attic", "cellar", "kitchen")
 PEOPLE: Final = ("Ada", "Ben")
-BUNDLE: Final = "compact"
+BUNDLE: Final = DEFAULT_BUNDLE
 GOOD: Final = "9.9.2"
-SPOILT: Final = "edge/bundles/compact/encoder.int8.tflite"
+SPOILT: Final = f"edge/bundles/{DEFAULT_BUNDLE}/encoder.int8.tflite"
 MUTE: Final = (
     "edge/cli/run.py",
     '\n\ndef run(args: argparse.Namespace) -> int:\n    raise SystemExit("this version does not start")\n',
@@ -67,8 +72,9 @@ class Life:
                 self.network.address(name),
                 (gateway, port),
                 self.operator.public_key,
+                key,
             )
-            for name in NAMES
+            for name, key in zip(NAMES, ("file", "credential", "encrypted"), strict=True)
         ]
         self.first = ""
         self.failed = 0
@@ -124,7 +130,9 @@ class Life:
         told = self.operator.fleet("status")
         assert [row["enrolled"] for row in told["hosts"]] == [len(PEOPLE)] * 3, told
         self.heard()
-        return f"{' and '.join(PEOPLE)} are enrolled on each; all are well, and their events arrive"
+        keys = [device.keys() for device in self.devices]
+        assert keys == ["file", "credential", "credential"], keys
+        return f"{' and '.join(PEOPLE)} are enrolled on each, wherever the key comes from; their events arrive"
 
     def upgrade(self) -> str:
         newer = changed(self.kit, self.folder / "newer.pyz", GOOD)
@@ -232,6 +240,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make fleet", description=__doc__)
     parser.add_argument("--kit", type=Path, help="a kit for this machine, instead of one of this checkout")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # with everything taken down
     try:
         require()
         with tempfile.TemporaryDirectory(prefix="earmark-fleet-", dir="/var/tmp") as name:
@@ -263,8 +272,6 @@ def _live(life: Life) -> None:
 
 
 def _system_python() -> str:
-    import subprocess
-
     words = ["/usr/bin/python3", "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
 

@@ -66,6 +66,18 @@ def test_the_service_follows_the_installer(machine: Machine) -> None:
     assert state(machine) == ("active", "0.2.0", "earmark")
     assert "# 0.2.0" in machine.run("cat", "/etc/systemd/system/earmark.service")
 
+    # `sudo earmark` has the key that systemd gives to the service, encrypted or not, and is the service's account.
+    folder = machine.root / "etc/systemd/system/earmark.service.d"
+    folder.mkdir()
+    key = "0123456789abcdef" * 4
+    (machine.root / "etc/key").write_text(f"{key}\n")
+    machine.run("systemd-creds", "encrypt", "--name=earmark-voiceprint-key", "/etc/key", "/etc/key.cred")
+    account = machine.run("id", "-u", "earmark").strip()
+    for line in ("LoadCredential=earmark-voiceprint-key:/etc/key",
+                 "LoadCredentialEncrypted=earmark-voiceprint-key:/etc/key.cred"):  # fmt: skip
+        (folder / "key.conf").write_text(f"[Service]\n{line}\n")
+        assert machine.run("earmark", "key").split() == [account, key]
+
     # The power failed in the middle of an upgrade to 0.2.0. At the next start the way back comes before the service.
     machine.systemctl("stop", "earmark")
     machine.run("ln", "-s", "0.1.0", "/opt/earmark/fallback")

@@ -50,6 +50,8 @@ def main():
         if {sick}:
             checks[3] |= dict(status="fail", sentence="The network is broken.", remedy="Mend it.")
         print(json.dumps(dict(checks=checks)))
+    elif words[0] == "key":
+        print(os.geteuid(), open("/proc/self/fd/" + os.environ["VOICEPRINT_KEY_FD"]).read())
     else:
         print("earmark {version}")
 """
