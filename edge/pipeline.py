@@ -101,6 +101,11 @@ class Pipeline:
         return self._segmenter.speaking
 
     @property
+    def thresholds(self) -> tuple[float, float]:
+        """Log-likelihood ratios ``(unknown below, named from)`` with these people under this policy."""
+        return self._decider.thresholds(len(self._voiceprints))
+
+    @property
     def closing_samples(self) -> int:
         """Samples from the end of an utterance to where silence has ended it (see ``Segmenter``)."""
         return self._segmenter.closing_samples

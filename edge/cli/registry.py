@@ -38,7 +38,7 @@ class CommandModule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A built-in command: its name, the module in ``edge.cli``, the group it is listed under, and one line about it."""
+    """A built-in command: its name, its module, the group it is listed under, and one line about it."""
 
     name: str
     module: str
@@ -56,11 +56,15 @@ class Command:
 
 TRY, PEOPLE, SERVICE, OTHER = "Try it", "People and voices", "On the device", "Models and fleets"
 
+_ELSEWHERE: Final = {"studio": "edge.studio.command"}
+"""Modules of commands that are a room of their own, above ``edge.cli``."""
+
 BUILT_IN: Final = tuple(
-    Command(name, f"edge.cli.{name.replace('-', '_')}", group, summary)
+    Command(name, _ELSEWHERE.get(name, f"edge.cli.{name.replace('-', '_')}"), group, summary)
     for name, group, summary in (
         ("demo", TRY, "See it work in a minute: two people, strangers and a broker, no hardware."),
         ("simulate", TRY, "Send recordings through the very pipeline of the device and show its events."),
+        ("studio", TRY, "Try it in a browser: record, enrol, look at what it hears."),
         ("enroll", PEOPLE, "Learn a person's voice from clips or the microphone."),
         ("verify", PEOPLE, "Is this the voice of a certain person? Answers with its exit code."),
         ("identify", PEOPLE, "Whose voice is it? One line for each utterance of some recordings."),

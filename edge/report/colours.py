@@ -12,7 +12,7 @@ from typing import Final
 from edge.events import UtteranceEvent
 from edge.report.words import named
 
-_PEOPLE: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442")
+PEOPLE: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442")
 _OTHERS: Final = {"unknown": "#8c8c8c", "uncertain": "#bdb76b", "rejected": "#c8c8c8"}
 
 
@@ -24,14 +24,14 @@ class Colours:
         self._others: set[str] = set()
         for event in events:
             if event.event_type == "identified":
-                self._people.setdefault(named(event), _PEOPLE[len(self._people) % len(_PEOPLE)])
+                self._people.setdefault(named(event), PEOPLE[len(self._people) % len(PEOPLE)])
             else:
                 self._others.add(event.event_type)
 
     def of(self, event: UtteranceEvent) -> str:
         """The colour of who was heard."""
         if event.event_type == "identified":
-            return self._people.get(named(event), _PEOPLE[0])
+            return self._people.get(named(event), PEOPLE[0])
         return _OTHERS[event.event_type]
 
     def legend(self) -> list[tuple[str, str]]:

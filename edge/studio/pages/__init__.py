@@ -1,0 +1,1 @@
+"""One file per page: they draw, and compute nothing."""

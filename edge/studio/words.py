@@ -1,0 +1,84 @@
+"""What the studio says about decisions, labels and models.
+
+Takes records. Gives short sentences. Must hold: a name stands only where the decision names somebody; why nobody is
+named is always said.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from edge.auth.words import REMEDIES, SENTENCES, compared
+from edge.decision import FAR_TARGETS
+from edge.records import UNSURE, Decision, LabelAnswer, LabelKind, Profile, UnsureReason
+
+_REASONS: Final = {
+    "accepted": "The score passes the threshold, and nobody else comes near.",
+    "below_threshold": "No one enrolled sounds enough like this.",
+    "between_thresholds": "The score lies between the two thresholds: too little to name, too much to call a stranger.",
+    "low_margin": "Two people are nearly as likely; more speech would tell.",
+    "multi_speaker": "More than one voice seems to speak, and they do not all point at the same person.",
+    "turn_disagrees": "What was said before points at this person, the latest words do not.",
+    "nobody is enrolled": "Nobody is enrolled, so every voice is unknown. Enrol somebody on the page People.",
+}
+_UNSURE: Final[dict[UnsureReason, str]] = {
+    "too_short": "too little speech",
+    "too_noisy": "too noisy",
+    "multi_speaker": "more than one voice",
+    "other": "most likely something that it has no word for",
+    "low_probability": "not sure enough",
+}
+_FLAGS: Final = {
+    "short": "short",
+    "noisy": "noisy",
+    "clipped": "distorted",
+    "multi_speaker": "several voices",
+    "low_margin": "two people alike",
+    "playback_suspect": "perhaps a loudspeaker",
+    "channel_mismatch": "another microphone",
+}
+
+
+def who(decision: Decision) -> str:
+    """The name, or what stands in its place."""
+    if decision.outcome == "identified" and decision.best is not None:
+        return decision.best.name
+    return {"unknown": "Unknown voice", "uncertain": "Uncertain", "rejected": "Not usable"}.get(decision.outcome, "?")
+
+
+def why(decision: Decision) -> str:
+    """The reason, as a sentence, and what to do about it where something can be done."""
+    if decision.outcome == "rejected":
+        sentence = SENTENCES.get(decision.reason, decision.reason.replace("_", " "))
+        return f"{sentence[:1].upper()}{sentence[1:]}. {REMEDIES.get(decision.reason, '')}".strip()
+    return _REASONS.get(decision.reason, decision.reason.replace("_", " "))
+
+
+def needed(decision: Decision) -> tuple[str, str]:
+    """Probability and what it has to reach, as percentages with as many digits as it takes to see which is greater."""
+    digits = max(len(text) for text in compared(decision.probability, decision.threshold)) - 2
+    return tuple(f"{value:.{max(0, digits - 2)}%}" for value in (decision.probability, decision.threshold))  # type: ignore[return-value]
+
+
+def flags(decision: Decision) -> list[str]:
+    """What was odd about the sound, besides the reason."""
+    return [_FLAGS.get(flag, flag.replace("_", " ")) for flag in decision.flags if flag != decision.reason]
+
+
+def label(kind: LabelKind, answer: LabelAnswer) -> tuple[str, str]:
+    """What a head says, and how sure it is or why it abstains."""
+    if answer.label == UNSURE:
+        return "unsure", _UNSURE.get(answer.reason, "abstains")
+    about = "perceived as" if kind == "gender" else "sounds"
+    return answer.label, f"{about} {answer.label} with {answer.probability:.0%}"
+
+
+def aim(profile: Profile) -> str:
+    """What a profile promises."""
+    return f"{profile}: at most {100 * FAR_TARGETS[profile]:g} % of strangers' utterances get a name"
+
+
+def figure(value: float, unit: str = "") -> str:
+    """A number for people: two digits that count."""
+    text = f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    return f"{text} {unit}".strip()
