@@ -29,6 +29,7 @@ from tests.arm64.compare import Row, compare
 from tests.arm64.roots import EMULATORS, Root, prepare
 
 SPOILT = f"edge/bundles/{DEFAULT_BUNDLE}/encoder.int8.tflite"
+ASSETS = "/opt/earmark/current/lib/python3*/site-packages/edge/demo/assets"
 
 
 class NotTriedError(Exception):
@@ -97,13 +98,20 @@ class Life:
         return "nothing is done, and settings stay"
 
     def people(self) -> str:
-        clips = "/opt/earmark/current/lib/python3*/site-packages/edge/demo/assets/ada-enrol-*.ogg"
-        done = self.root.run("sh", "-c", f"earmark enroll Ada {clips}")
+        done = self.root.run("sh", "-c", f"earmark enroll Ada {ASSETS}/ada-enrol-*.ogg")
         assert done.returncode == 0, done.stdout[-500:] + done.stderr[-500:]
         state = self.root.folder / "var/lib/earmark"
         owners = {path.stat().st_uid for path in [state, *state.iterdir()]}
         assert len(owners) == 1 and 0 not in owners, owners
         return "Ada is enrolled; the files are the service's account's"
+
+    def listen(self) -> str:
+        clips = " ".join(f"{ASSETS}/{name}.ogg" for name in ("clip-1-ada", "clip-5-stranger"))
+        done = self.root.run("sh", "-c", f"earmark identify --json {clips}")
+        assert done.returncode == 0, done.stdout[-500:] + done.stderr[-500:]
+        heard = [json.loads(line)["person"] for line in done.stdout.splitlines()]
+        assert [person and person["name"] for person in heard] == ["Ada", None], heard
+        return "Ada is told from a stranger"
 
     def broken(self) -> str:
         kit = kits.changed(self.kit, self.work / "broken.pyz", "9.9.1", spoil=SPOILT)
@@ -120,7 +128,8 @@ class Life:
         assert self.runs() == "9.9.2"
         assert self.installer("earmark", "deploy", "rollback")["action"] == "rolled back"
         assert self.runs() == before
-        return f"{before} to 9.9.2 and back"
+        self.listen()
+        return f"{before} to 9.9.2 and back, where Ada is still known"
 
     def rules(self) -> str:
         udevadm = self.root.run("udevadm", "--version").stdout.strip()
@@ -171,6 +180,7 @@ def live(life: Life, here: Path, *, quick: bool) -> None:
     if not quick:
         life.step("install again", life.settings)
         life.step("enrol", life.people)
+        life.step("listen", life.listen)
         life.step("broken upgrade", life.broken)
         life.step("upgrade and rollback", life.upgrade)
         life.step("udev rules", life.rules)
