@@ -55,7 +55,5 @@ def _int8(what: str, one: np.ndarray, other: np.ndarray, promised: bool = False)
     apart = np.abs(one.astype(np.int16) - other.astype(np.int16))
     if not apart.any():
         return Row(what, f"bit for bit the same ({one.size} numbers)", True if promised else None)
-    share = 100 * float((apart > 0).mean())
-    return Row(
-        what, f"differs by up to {apart.max()} steps, in {share:.3g} % of {one.size}", False if promised else None
-    )
+    said = f"differs by up to {apart.max()} steps, {apart.mean():.2g} on average, in {100 * (apart > 0).mean():.3g} %"
+    return Row(what, f"{said} of {one.size}", False if promised else None)
