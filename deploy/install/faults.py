@@ -26,3 +26,12 @@ class InstallFault(Exception):
     def sentence(self) -> str:
         """One line for a person."""
         return f"{self.cause}. {self.remedy}".strip()
+
+
+class SelfTestFault(InstallFault):
+    """A version that cannot do its work here. ``check``: of `earmark doctor`, at which it failed."""
+
+    def __init__(self, check: str, sentence: str, remedy: str) -> None:
+        super().__init__(f"The self-test failed at {check}: {sentence}", remedy, EXIT_UNHEALTHY)
+        self.check = check
+        self.said = sentence

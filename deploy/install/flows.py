@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from deploy.install import building, microphones, packages, places, programs, snapshot
-from deploy.install.faults import EXIT_UNHEALTHY, EXIT_USAGE, InstallFault
+from deploy.install.faults import EXIT_UNHEALTHY, EXIT_USAGE, InstallFault, SelfTestFault
 from deploy.install.health import selftest
 from deploy.install.layout import CURRENT, FALLBACK, PREVIOUS, UNIT_COPY, Layout, write
 from deploy.install.platforms import ask, judge
@@ -91,9 +91,26 @@ class Flows:
             running, before = self.layout.linked(CURRENT), self.layout.linked(PREVIOUS)
             if not before or before == running:
                 raise InstallFault("There is no earlier version to go back to", "Install the one you want.", EXIT_USAGE)
-            self._prepare(before)
+            try:
+                self._prepare(before)
+            except SelfTestFault as fault:
+                raise self._explained(fault, before, running) from fault
             self._switch(before, keep=True)
         return Outcome("rolled back", before, running)
+
+    def _explained(self, fault: SelfTestFault, before: str, running: str) -> InstallFault:
+        """Where an earlier version cannot read the people that the running one can: what to do about it."""
+        if fault.check != "people":
+            return fault
+        try:
+            selftest(self.layout, self.layout.prefix / running, user=self._account, checks=("people",))
+        except InstallFault:
+            return fault  # it is not about the version
+        return InstallFault(
+            f"{before} cannot read the people as {running} keeps them ({fault.said}); {running} runs on",
+            "`sudo earmark people protect --off` stores them as earlier versions did, unencrypted; then go back.",
+            EXIT_UNHEALTHY,
+        )
 
     def recover(self, *, at_start: bool = False) -> Outcome:
         """Undo an upgrade that was cut off. ``at_start``: of the machine, when systemd starts the service itself."""
@@ -136,7 +153,7 @@ class Flows:
             self.say(f"Wrote {self.layout.settings} with every key and its default.")
         changed = write(folder / UNIT_COPY, places.unit_of(self.layout, folder))
         self.say(f"Self-test of {name} with the bundled recordings.")
-        selftest(self.layout, folder, user=ACCOUNT if self.layout.live else "")
+        selftest(self.layout, folder, user=self._account)
         return changed
 
     def _refresh(self, name: str, *, changed: bool) -> Outcome:
@@ -215,6 +232,10 @@ class Flows:
         with undisturbed():
             self._return_to(before, start=start and self.services.enabled())
         return True
+
+    @property
+    def _account(self) -> str:
+        return ACCOUNT if self.layout.live else ""
 
     def _unit(self, name: str) -> str:
         return (self.layout.prefix / name / UNIT_COPY).read_text("utf-8")

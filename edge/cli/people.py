@@ -24,8 +24,9 @@ DESCRIPTION = """
 The people enrolled on this device. Voiceprints are personal data: they lie encrypted in the state folder only, and
 `remove` deletes them for good, with everything else that is kept of the person. `revoke` encrypts and turns all of them
 anew under a fresh key: whatever was copied before is of no use here any more, and nobody has to enrol again. `protect`
-encrypts a database of an earlier version at once; the next change does so too. `export` writes everybody (or those
-named) to a new file that only its passphrase opens, `import` enrols them elsewhere (docs/privacy.md).
+encrypts a database of an earlier version at once; the next change does so too. `protect --off` is for going back to a
+version that cannot read it: voiceprints are unencrypted from then until the next change. `export` writes everybody (or
+those named) to a new file that only its passphrase opens, `import` enrols them elsewhere (docs/privacy.md).
 
 exit codes: 0 done, 1 not removed, or a wrong passphrase, 2 usage, 5 the files cannot be used
 """
@@ -35,6 +36,7 @@ earmark people show Ada              her clips, and how alike they are
 earmark people rename Ada "Ada L."
 earmark people remove Ben --yes      without asking
 earmark people revoke                after the device or a copy of its files was in other hands
+earmark people protect --off         before `earmark deploy rollback` to a version that cannot read them
 earmark people export home.people    asks for a passphrase; --passphrase-file FILE for scripts
 earmark people import home.people --skip-existing
 """
@@ -51,6 +53,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         help="name or id; `rename` takes the old and the new one, `import` a file, `export` a file and perhaps names",
     )  # fmt: skip
     parser.add_argument("--yes", action="store_true", help="remove without asking")
+    parser.add_argument("--off", action="store_true", help="protect: store them unencrypted, as earlier versions did")
     parser.add_argument("--skip-existing", action="store_true", help="import: leave out whose name is enrolled already")
     add_passphrase(parser)
     options.add_place(parser)
@@ -64,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
     elif len(args.names) != _NAMES[args.action]:
         words = "one file" if args.action == "import" else _WORDS[_NAMES[args.action]]
         raise UsageError(f"`people {args.action}` takes {words}", "`earmark people --help` shows examples.")
+    if args.off and args.action != "protect":
+        raise UsageError("--off belongs to `people protect`", "Leave it out.")
     settings = open_settings(args)
     console: Console = args.console
     with open_people(args, settings) as store:
@@ -73,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
             "rename": lambda: _rename(console, store, *args.names),
             "remove": lambda: _remove(console, settings, store, args.names[0], args.yes),
             "revoke": lambda: _revoke(console, store),
-            "protect": lambda: _protect(console, store),
+            "protect": lambda: _unprotect(console, store) if args.off else _protect(console, store),
             "export": lambda: people_files.export(args, store, args.names[0], args.names[1:]),
             "import": lambda: people_files.bring_in(args, store, args.names[0]),
         }
@@ -225,6 +230,17 @@ def _protect(console: Console, store: PeopleStore) -> int:
         console.emit({"encrypted": True, "changed": done})
     else:
         console.say("The voiceprints are encrypted now." if done else "The voiceprints are encrypted already.")
+    return EXIT_OK
+
+
+def _unprotect(console: Console, store: PeopleStore) -> int:
+    done = store.unprotect()
+    if console.json:
+        console.emit({"encrypted": False, "changed": done})
+        return EXIT_OK
+    console.say("The voiceprints are unencrypted now." if done else "The voiceprints are unencrypted already.")
+    console.note("An earlier version can read them, and so can whoever gets a copy. This version encrypts them again")
+    console.note("with the next change (somebody is enrolled, renamed or removed), or by `earmark people protect`.")
     return EXIT_OK
 
 

@@ -113,6 +113,15 @@ def make_tables(connection: sqlite3.Connection, generation: int, salt: bytes, ke
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
+def make_plain_tables(connection: sqlite3.Connection, generation: int) -> None:
+    """The tables of the last version that was not encrypted, inside a transaction."""
+    for statement in (one for step in _EARLIER for one in step):
+        connection.execute(statement)
+    connection.execute("INSERT INTO counter VALUES (?)", (generation,))
+    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {len(_EARLIER)}")
+
+
 @contextmanager
 def wiping(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     """A transaction that leaves no trace of what it changes, neither in free pages nor in the journal that is deleted

@@ -63,6 +63,19 @@ def insert(connection: sqlite3.Connection, vault: Vault, record: Record) -> None
     insert_exemplars(connection, vault, record.id, record.exemplars)
 
 
+def insert_plain(connection: sqlite3.Connection, record: Record) -> None:
+    """The same into a database of the last version that was not encrypted."""
+    names = (record.id, record.name, name_key(record.name), record.created, record.consent)
+    connection.execute("INSERT INTO people (id, name, name_key, created, consent) VALUES (?, ?, ?, ?, ?)", names)
+    for clip in record.exemplars:
+        circumstances = [kind(getattr(clip, key)) for key, kind in _CIRCUMSTANCES]
+        connection.execute(
+            "INSERT INTO exemplars (person_id, vector, encoder, space, speech_seconds, snr_db, microphone, created, "
+            "digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (record.id, clip.vector.astype("<f4").tobytes(), clip.encoder, clip.space, *circumstances),
+        )
+
+
 def rename(connection: sqlite3.Connection, vault: Vault, record: Record) -> None:
     """Another name for a person who is there. Raises ``sqlite3.IntegrityError`` where it is taken."""
     connection.execute(

@@ -20,7 +20,7 @@ import numpy as np
 
 from edge.errors import PeopleError
 from edge.people import rows
-from edge.people.database import FILE_NAME, connect, damaged, in_words, make_tables, version, wiping
+from edge.people.database import FILE_NAME, connect, damaged, in_words, make_plain_tables, make_tables, version, wiping
 from edge.people.lookup import fitting, taken, unknown
 from edge.people.names import check_name, name_key
 from edge.people.rows import Record
@@ -84,8 +84,8 @@ class PeopleStore:
 
     def generation(self) -> int:
         """A number that grows with every change, by whichever process."""
-        with self._reading() as connection:
-            return int(connection.execute("SELECT generation FROM counter").fetchone()[0])
+        with self._reading():
+            return self._generation()
 
     def people(self, encoder: str | None = None, space: str = "") -> tuple[Person, ...]:
         """Everybody, by name. With ``encoder`` only those who have exemplars of that encoder or, where it is given, of
@@ -203,6 +203,22 @@ class PeopleStore:
         with self._lock, in_words(self.path):
             return self._encrypt()
 
+    def unprotect(self) -> bool:
+        """Store everybody as the last version did that did not encrypt, for a way back to it; gives whether that was
+        needed. The next change encrypts again.
+        """
+        with self._lock, in_words(self.path):
+            if rows.is_plain(self._connection):
+                return False
+            with wiping(self._connection, self.path), self._sensibly():
+                people = rows.read(self._connection, self._settled())
+                generation = self._generation() + 1
+                self._drop_tables()
+                make_plain_tables(self._connection, generation)
+                for record in people:
+                    rows.insert_plain(self._connection, record)
+        return True
+
     def revoke(self) -> int:
         """Turn and encrypt everything anew, under a fresh key where the file is ours and a fresh salt in any case; the
         key before is overwritten. Nothing made before this opens here any more. Gives how many people there are.
@@ -213,9 +229,8 @@ class PeopleStore:
             with wiping(self._connection, self.path), self._sensibly():
                 old = self._settled()
                 people = rows.read(self._connection, old)
-                generation = int(self._connection.execute("SELECT generation FROM counter").fetchone()[0])
                 key = keys.successor(folder) if old.key.ours else old.key
-                self._replace_tables(people, generation + 1, Vault(key, secrets.token_bytes(SALT_BYTES)))
+                self._replace_tables(people, self._generation() + 1, Vault(key, secrets.token_bytes(SALT_BYTES)))
             with transaction(self._connection):
                 self._settled()
         return len(people)
@@ -278,17 +293,22 @@ class PeopleStore:
             if not rows.is_plain(self._connection):  # again: another process may have been faster
                 return False
             people = rows.read(self._connection, None)
-            generation = int(self._connection.execute("SELECT generation FROM counter").fetchone()[0])
             vault = Vault(keys.current(self.path.parent), secrets.token_bytes(SALT_BYTES))
-            self._replace_tables(people, generation + 1, vault)
+            self._replace_tables(people, self._generation() + 1, vault)
         return True
 
     def _replace_tables(self, people: Iterable[Record], generation: int, vault: Vault) -> None:
-        for table in ("exemplars", "people", "counter", "vault"):
-            self._connection.execute(f"DROP TABLE IF EXISTS {table}")
+        self._drop_tables()
         make_tables(self._connection, generation, vault.salt, vault.key.ident)
         for record in people:
             rows.insert(self._connection, vault, record)
+
+    def _drop_tables(self) -> None:
+        for table in ("exemplars", "people", "counter", "vault"):
+            self._connection.execute(f"DROP TABLE IF EXISTS {table}")
+
+    def _generation(self) -> int:
+        return int(self._connection.execute("SELECT generation FROM counter").fetchone()[0])
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

@@ -92,6 +92,37 @@ def test_protecting_encrypts_once_and_loses_nothing(path):
     assert sorted(file.name for file in path.parent.iterdir()) == ["people.sqlite", KEY_FILE]
 
 
+def test_the_way_back_to_a_version_before_encryption_loses_nothing(path):
+    """What is stored then is what that version had stored itself, to the bit."""
+    old_database(path)
+    columns = "person_id, vector, encoder, space, speech_seconds, snr_db, microphone, created, digest"
+    before = sorted(rows(path, columns)), sorted(rows(path, "*", "people"))
+    with PeopleStore(path) as reader, PeopleStore(path) as store:
+        store.protect()
+        generation, people = store.generation(), everything(store)
+        assert store.unprotect()
+        assert not store.unprotect()
+        assert store.generation() > generation, "a daemon takes notice"
+        assert everything(reader) == everything(store) == people, "and reads on"
+    assert (sorted(rows(path, columns)), sorted(rows(path, "*", "people"))) == before
+    assert tables(path) == 2
+    with PeopleStore(path) as store:
+        store.add("Ada", clips(50))
+        assert store.encrypted
+    assert traces(path.parent) == []
+
+
+@pytest.mark.parametrize("where", ["plain tables", "wipe"])
+def test_being_killed_on_the_way_back_leaves_the_one_or_the_other(path, where):
+    with PeopleStore(path) as store:
+        store.add("Ada", clips(1, 2))
+        before = everything(store)
+    kill(where, path, "unprotect")
+    with PeopleStore(path) as store:
+        assert store.encrypted == (where != "wipe")
+        assert everything(store) == before
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -99,7 +130,8 @@ from edge.people import PeopleStore, database, rows, store as module
 from edge.vault import keys
 where, path, act = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 places = {"row": (rows, "insert_exemplars"), "tables": (module, "make_tables"), "wipe": (database, "_zero"),
-          "settle": (keys, "settle"), "overwrite": (os, "pwrite"), "make": (os, "link"), "key": (keys, "successor")}
+          "plain tables": (module, "make_plain_tables"), "settle": (keys, "settle"), "overwrite": (os, "pwrite"),
+          "make": (os, "link"), "key": (keys, "successor")}
 holder, name = places[where]
 true = getattr(holder, name)
 calls = 0

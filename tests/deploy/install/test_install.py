@@ -110,6 +110,26 @@ def test_one_life_on_a_device(ready: World) -> None:
     assert world.files() == set()
 
 
+def test_a_way_back_to_a_version_that_cannot_read_the_people_says_what_to_do(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.flows.install(str(kit(tmp_path, "0.1.0", how="strict")), PYTHON)
+    world.flows.install(str(kit(tmp_path, "0.2.0")), PYTHON)
+    with pytest.raises(InstallFault, match=r"0\.1\.0 cannot read the people as 0\.2\.0 keeps them") as caught:
+        world.flows.rollback()
+    assert "people protect --off" in caught.value.remedy
+    assert caught.value.exit_code == EXIT_UNHEALTHY
+    assert (world.running, world.active, world.people) == ("0.2.0", True, "people as 0.2.0 writes them\n")
+    (world.layout.state / "people.sqlite").write_text("people as 0.1.0 writes them\n")
+    assert world.flows.rollback().version == "0.1.0"
+
+    # Where the running version cannot read them either, it is not about versions.
+    (world.layout.state / "people.sqlite").write_text("people for 0.1.0 and 0.3.0\n")
+    world.flows.install(str(kit(tmp_path, "0.3.0", how="strict")), PYTHON)
+    (world.layout.state / "people.sqlite").write_text("damaged\n")
+    with pytest.raises(InstallFault, match="self-test failed at people: Schema 3 is unknown"):
+        world.flows.rollback()
+
+
 def test_a_first_installation_that_does_no_good_leaves_nothing_to_run(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.doom("hopeless", "0.1.0")

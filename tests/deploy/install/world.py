@@ -47,6 +47,9 @@ def main():
         names = [word for before, word in zip(words, words[1:]) if before == "--only"]
         state = pathlib.Path(words[words.index("--state") + 1])
         checks = [dict(name=n, status="ok", sentence="Fine.", remedy="") for n in names]
+        people = state / "people.sqlite"
+        if {strict} and people.exists() and "{version}" not in people.read_text():
+            checks[names.index("people")] |= dict(status="fail", sentence="Schema 3 is unknown.", remedy="Update.")
         if {sick}:
             checks[3] |= dict(status="fail", sentence="The network is broken.", remedy="Mend it.")
         print(json.dumps(dict(checks=checks)))
@@ -86,11 +89,11 @@ esac
 
 
 def wheel(folder: Path, version: str, *, how: str = "") -> Path:
-    """A wheel of Earmark ``version``. ``how``: ``sick``, its doctor finds that the network is broken; ``hopeless``, it
-    ends before it is ready; ``fragile``, a moment after.
+    """A wheel of Earmark ``version``. ``how``: ``sick``, its doctor finds that the network is broken; ``strict``, or
+    cannot read the people of other versions; ``hopeless``, it ends before it is ready; ``fragile``, a moment after.
     """
     code = CODE.replace("{version}", version)
-    for word in ("sick", "hopeless", "fragile"):
+    for word in ("sick", "hopeless", "fragile", "strict"):
         code = code.replace(f"{{{word}}}", str(word == how))
     info = f"earmark-{version}.dist-info"
     files = {
