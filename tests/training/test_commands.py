@@ -94,7 +94,7 @@ def test_a_calibrated_bundle_reports_what_its_own_threshold_does(words, bare, tm
         assert commands.evaluate(["--json", "-", *arguments]) == 0
         reports.append(json.loads(capsys.readouterr().out))
     assert reports[0] == reports[1], "from the cache comes what was computed"
-    assert list(reports[0]["words"]) == [*evaluate.FIGURES, "operating_points", "fixed_points", "conditions"]
+    assert list(reports[0]["words"]) == [*evaluate.FIGURES, "operating_points", "fixed_points", "conditions", "curve"]
     assert commands.evaluate(["--markdown", *arguments]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("| list |") and "5000 impostor trials of 20 people" in shown

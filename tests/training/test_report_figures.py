@@ -15,7 +15,7 @@ from edge.scoring import Calibration
 from training import metrics
 from training.corpus import Recording
 from training.evaluate import ScoredList
-from training.report import conditions, fixed, operating
+from training.report import conditions, curve, fixed, operating
 from training.trials import Trial, TrialList, parse_noise, parse_side
 
 
@@ -274,3 +274,28 @@ def test_a_length_falls_into_the_bucket_whose_name_it_fits(seconds):
     else:
         low, high = (float(edge) for edge in name.split("-"))
         assert low - 1e-8 <= seconds < high
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(-40, 40), st.booleans()), min_size=2, max_size=400))
+def test_a_curve_of_counts_is_what_counting_at_its_thresholds_gives(trials):
+    scores, target = np.array([t[0] / 4 for t in trials]), np.array([t[1] for t in trials])
+    if target.all() or not target.any():
+        return
+    found = curve.to_json(ScoredList("made up", scores, target, tuple("s" for _ in trials)))
+    assert (found["score"], found["genuine"], found["impostors"]) == ("cosine", target.sum(), (~target).sum())
+    thresholds = found["thresholds"]
+    assert thresholds == sorted(set(thresholds), reverse=True)
+    assert thresholds[0] == scores.max() and thresholds[-1] == scores.min()
+    for threshold, accepted, refused in zip(thresholds, found["accepted"], found["refused"], strict=True):
+        assert accepted == (scores[~target] >= threshold).sum()
+        assert refused == (scores[target] < threshold).sum()
+
+
+def test_a_curve_of_many_trials_keeps_few_points_and_the_rare_errors():
+    rng = np.random.default_rng(3)
+    scores = np.concatenate([rng.normal(3, 1, 5000), rng.normal(-3, 1, 20_000)])
+    scored = ScoredList("many", scores, np.arange(25_000) < 5000, tuple("s" for _ in scores), llr=scores)
+    found = curve.to_json(scored)
+    assert found["score"] == "llr" and len(found["thresholds"]) <= curve.POINTS + 2
+    assert set(range(6)) <= set(found["accepted"]) and set(range(6)) <= set(found["refused"])

@@ -16,7 +16,7 @@ from typing import Any
 from edge.errors import StorageError
 from training import evaluate, metrics
 from training.corpus import Recording
-from training.report import conditions, det, fixed, histogram, operating
+from training.report import conditions, curve, det, fixed, histogram, operating
 from training.report.page import Page
 from training.trials import TrialList
 
@@ -40,12 +40,13 @@ class Measured:
     held: Sequence[fixed.FixedPoint] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures with ``operating_points`` and ``conditions``, as plain objects."""
+        """Return the figures with ``operating_points``, ``conditions`` and the error ``curve``, as plain objects."""
         return {
             **self.figures,
             "operating_points": operating.to_json(self.points),
             "fixed_points": fixed.to_json(self.held),
             "conditions": self.conditions,
+            "curve": curve.to_json(self.scored),
         }
 
 
