@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check bench chaos soak fuzz microphone overload test-arm64 kit clean system python lint
+.PHONY: help demo test check bench chaos soak fuzz microphone overload test-arm64 test-ha kit clean system python lint
 
 # The first Python that is new enough; override with PYTHON=/path/to/python3.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
@@ -53,6 +53,9 @@ overload: $(TEST)/.installed ## more sound than the machine can handle; ARGS="--
 
 test-arm64: $(TEST)/.installed ## the life of a device in emulated Debians (root, network, an hour); ARGS="bookworm --quick"
 	OMP_NUM_THREADS=1 $(TEST)/bin/python -m tests.arm64.check $(ARGS)
+
+test-ha: $(TEST)/.installed ## Earmark in a house with a real Home Assistant (root, network; ten minutes); ARGS="--only broker"
+	OMP_NUM_THREADS=1 $(TEST)/bin/python -m tests.homeassistant.check $(ARGS)
 
 kit: | python ## one file that installs Earmark on a Pi, earmark-VERSION-arm64.pyz; ARGS="--release trixie"
 	"$(PYTHON)" -m deploy.install kit $(ARGS)

@@ -22,10 +22,11 @@ PUBLISHED: Final = (
     "health",
     "speaking/state",
     "cfg/+/state",
+    "enrol/state",
 )
 """What the device says below BASE/NODE/. It needs no right to read any of it."""
 HEARD: Final = ("cmd/#", "cfg/+/set")
-"""What it listens to there, with ``mqtt.commands``. It needs no right to say any of it."""
+"""What it listens to there, with ``mqtt.commands`` or ``mqtt.enrolment``. It needs no right to say any of it."""
 
 
 def acl(settings: Settings) -> str:
@@ -45,7 +46,7 @@ def acl(settings: Settings) -> str:
         f"user {mqtt.username}",
         *(f"topic write {base}/{topic}" for topic in PUBLISHED),
     ]
-    if mqtt.commands:
+    if mqtt.commands or mqtt.enrolment:
         lines += [f"topic read {base}/{topic}" for topic in HEARD]
     if home.enabled:
         lines += [

@@ -116,6 +116,12 @@ class Announcer:
             self._publish(*messages)
             return event
 
+    def hold(self, seconds: float) -> None:
+        """From the next utterance on, people count as present for this long."""
+        with self._lock:
+            self._hold_seconds = seconds
+            self._presence.hold(seconds)
+
     def speaking(self, speaking: bool) -> None:
         """Somebody began or stopped to speak."""
         self._publish(self._topics.speaking(speaking))

@@ -27,6 +27,10 @@ class Presence:
         self._until: dict[str, float] = {}
         self._last: dict[str, Heard] = {}
 
+    def hold(self, seconds: float) -> None:
+        """From the next utterance on, it lasts this long."""
+        self._hold_seconds = seconds
+
     def heard(self, person_id: str, heard: Heard, monotonic: float) -> None:
         """An utterance of this person was identified at ``monotonic`` seconds."""
         self._until[person_id] = monotonic + self._hold_seconds

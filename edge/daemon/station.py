@@ -18,19 +18,20 @@ from edge.audio import open_source
 from edge.bundle import Analyses, known_spaces, open_bundle
 from edge.calibrate.kept import Household, household, signature
 from edge.daemon.announcer import Announcer
-from edge.daemon.choices import Choices
+from edge.daemon.commands import Commands, Handlers
 from edge.daemon.control import Control
 from edge.daemon.ear import Ear
+from edge.daemon.enrolling import Enroller
 from edge.daemon.listener import Listener
 from edge.daemon.recent import Recent
 from edge.daemon.report import report
 from edge.daemon.verification import Scene
 from edge.daemon.vitals import health_state, info_state
 from edge.errors import MicrophoneError
-from edge.events import EventMaker, HealthState, UtteranceEvent, timestamp
+from edge.events import EnrolmentState, EventMaker, HealthState, UtteranceEvent, timestamp
 from edge.homeassistant import announced, change_messages, discovery_document, removal_messages
 from edge.mqtt import Command, Publisher, Topics
-from edge.mqtt.topics import SETTINGS
+from edge.mqtt.topics import ENROL_NAME
 from edge.outbox import Outbox
 from edge.people import PeopleStore
 from edge.pipeline import Pipeline
@@ -76,9 +77,8 @@ class Station:
         self._store = PeopleStore(folder, known_spaces(directories))
         self._outbox = Outbox(folder / "outbox.sqlite") if settings.mqtt.enabled else None
         self._topics = Topics(settings.mqtt.base_topic, settings.node.name, settings.homeassistant.prefix)
-        self._choices = Choices(folder)
-        self._configured = settings
-        self.settings = self._restored(settings)
+        self._commands = Commands(settings, folder)
+        self.settings = self._commands.restored(settings)
         self._publisher = self._make_publisher()
         self._maker = EventMaker(settings.node, settings.privacy, model=self._model(), clock=clock)
         self._seen: object = None
@@ -93,6 +93,7 @@ class Station:
         self._document: dict[str, Any] | None = announced(self._topics, self._outbox.states() if self._outbox else [])
         self._announcer = self._make_announcer()
         self._recent = Recent()
+        self._enroller = Enroller(self._scene, self._tell_enrolment, self._echo_name, clock)
         self._control = Control(
             settings, folder, earmark_version(), self._scene, report=self._report, recent=self._heard_lately
         )
@@ -109,6 +110,9 @@ class Station:
         self._announcer.first_states()
         self._publish(self._info(), self._topics.setting("listening", "ON" if self._listening else "OFF"))
         self._publish(self._topics.setting("profile", self.settings.decide.profile))
+        self._publish(self._topics.setting("hold_time", str(self.settings.homeassistant.hold_seconds)))
+        if self._commands.enrols:
+            self._enroller.first_states()
         if self._listening:
             self._listener.start()
         self._control.start()
@@ -116,6 +120,7 @@ class Station:
     def stop(self, timeout_seconds: float) -> int:
         """End; the open utterance is decided and what can be delivered is. Gives the number of messages left."""
         self._control.stop()
+        self._enroller.stop(timeout_seconds)
         self._listener.stop(timeout_seconds)
         self._store.close()
         if self._publisher is None or self._outbox is None:
@@ -242,23 +247,9 @@ class Station:
     def _model(self) -> str:
         return f"{self.bundle.card['name']}-{self.bundle.card['version']}"
 
-    @property
-    def _obeys(self) -> bool:
-        """Whether settings can be changed over MQTT; what was chosen there while they could holds no longer."""
-        return self._outbox is not None and self._configured.mqtt.commands
-
-    def _restored(self, settings: Settings) -> Settings:
-        """Settings with the strictness that was chosen over MQTT."""
-        if not self._obeys:
-            return settings
-        chosen = self._choices.restore("profile", settings.decide.profile, SETTINGS["profile"])
-        return replace(settings, decide=replace(settings.decide, profile=chosen))  # type: ignore[arg-type]
-
     def _restored_listening(self) -> bool:
         """Whether to begin listening: a microphone that was switched off over MQTT stays off."""
-        if not self._obeys or not self._listener.source.live:
-            return True
-        return self._choices.restore("listening", "ON", SETTINGS["listening"]) == "ON"
+        return not self._listener.source.live or self._commands.value("listening") == "ON"
 
     def _make_publisher(self) -> Publisher | None:
         if self._outbox is None:
@@ -268,7 +259,7 @@ class Station:
             self.settings.mqtt,
             self._topics,
             self._outbox,
-            self._command if self._obeys else None,
+            self._command if self._commands.heard else None,
             birth_topic=home.status_topic if home.enabled else "",
         )
 
@@ -353,7 +344,8 @@ class Station:
             self.settings.node,
             earmark_version(),
             names=names,
-            commands=self._obeys,
+            commands=self._commands.chooses,
+            enrolment=self._commands.enrols,
             labels={kind: self.bundle.options(kind) for kind in self._analyses.kinds},
         )
         self._publish(*change_messages(self._topics, self._document, document))
@@ -364,26 +356,33 @@ class Station:
         return self._topics.message("info", info.to_json())
 
     def _command(self, command: Command) -> None:
-        """Obey a setting that came over MQTT (in the publisher's thread); anything else is ignored, and logged."""
-        accepted = SETTINGS.get(command.name, ()) if command.kind == "set" else ()
-        value = command.text.upper() if command.name == "listening" else command.text
-        if value not in accepted:
-            _LOG.warning("ignored command", extra={"fields": {"name": command.name, "value": command.text[:40]}})
-            return
-        if command.name == "profile":
-            self._set_profile(value)
-            self._choices.remember("profile", value, self._configured.decide.profile)
-        elif command.name == "listening":
-            self._set_listening(value == "ON")
-            self._choices.remember("listening", value, "ON")
-        self._publish(self._topics.setting(command.name, value))
+        """Obey what came over MQTT, in the publisher's thread."""
+        settings: Handlers = {
+            "profile": self._set_profile, "listening": self._set_listening, "hold_time": self._set_hold
+        }  # fmt: skip
+        value = self._commands.obey(command, settings, self._enroller.handlers)
+        if value is not None:
+            self._publish(self._topics.setting(command.name, value))
+
+    def _tell_enrolment(self, state: EnrolmentState) -> None:
+        self._publish(self._topics.message("enrolment", state.to_json()))
+
+    def _echo_name(self, name: str) -> None:
+        if self.settings.privacy.mqtt_names == "real":
+            self._publish(self._topics.setting(ENROL_NAME, name))
 
     def _set_profile(self, profile: str) -> None:
         decide = replace(self.settings.decide, profile=profile)  # type: ignore[arg-type]
         self.settings = replace(self.settings, decide=decide)
         self._listener.between_blocks(lambda pipeline: pipeline.set_policy(decide))
 
-    def _set_listening(self, listening: bool) -> None:
+    def _set_hold(self, seconds: str) -> None:
+        home = replace(self.settings.homeassistant, hold_seconds=int(seconds))
+        self.settings = replace(self.settings, homeassistant=home)
+        self._announcer.hold(home.hold_seconds)
+
+    def _set_listening(self, value: str) -> None:
+        listening = value == "ON"
         if listening == self._listening:
             return
         if listening:
@@ -393,6 +392,7 @@ class Station:
             self._listener.start()
         else:
             self._listening = False
+            self._enroller.cancel()
             self._listener.stop(2.0)
             self._ear = Ear(self._clock)
         self.health_wanted = True

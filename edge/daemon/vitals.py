@@ -41,6 +41,7 @@ def health_state(
         snr_db=announcer.last_snr_db,
         enrolled=enrolled,
         utterances=announcer.utterances,
+        not_speech=announcer.not_speech,
         dropped_samples=dropped_before + overload.dropped_samples,
         overloaded=overload.active,
         behind_ms=round(1000 * overload.most_behind_seconds) if listener.source.live else None,

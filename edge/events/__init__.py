@@ -11,12 +11,15 @@ from edge.events.maker import EventMaker
 from edge.events.names import NOBODY, SOMEBODY, UNKNOWN, NameMode, shown_name
 from edge.events.payloads import (
     LARGEST_UTTERANCE_BYTES,
+    PHASES,
     SCHEMA_VERSION,
     SCHEMAS,
+    EnrolmentState,
     HealthState,
     InfoState,
     LastState,
     PersonState,
+    Phase,
     UtteranceEvent,
     schema,
 )
@@ -24,10 +27,12 @@ from edge.events.payloads import (
 __all__ = [
     "LARGEST_UTTERANCE_BYTES",
     "NOBODY",
+    "PHASES",
     "SCHEMAS",
     "SCHEMA_VERSION",
     "SOMEBODY",
     "UNKNOWN",
+    "EnrolmentState",
     "EventMaker",
     "HealthState",
     "IdMaker",
@@ -35,6 +40,7 @@ __all__ = [
     "LastState",
     "NameMode",
     "PersonState",
+    "Phase",
     "UtteranceEvent",
     "schema",
     "shown_name",

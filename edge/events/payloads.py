@@ -10,13 +10,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib import resources
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, cast, get_args
 
 from edge.events.names import NOBODY, UNKNOWN, NameMode
-from edge.records import Outcome
+from edge.records import Outcome, QualityReason
 
 SCHEMA_VERSION: Final = 1
-SCHEMAS: Final = ("utterance", "last", "person", "health", "info")
+SCHEMAS: Final = ("utterance", "last", "person", "health", "info", "enrolment")
 LARGEST_UTTERANCE_BYTES: Final = 1023
 
 _OPTIONAL_TEXT: Final = ("source", "room", "reason")
@@ -163,6 +163,7 @@ class HealthState(_Payload):
     first.
 
     ``mic_fault``: an ``errors.MicrophoneFault``, ``mic_reason`` the same in words. ``snr_db``: of the latest utterance.
+    ``not_speech``: sounds that seemed to be an utterance and were no speech.
     ``dropped_samples``: audio lost because it came faster than it was processed, since the start; ``overloaded``:
     whether some was within the last minute; ``behind_ms``: how long audio had to wait in that minute. ``outbox_*``:
     messages waiting, and events given up because the outbox was full. ``reconnects``: to the broker, since the
@@ -177,6 +178,7 @@ class HealthState(_Payload):
     snr_db: float | None = None
     enrolled: int = 0
     utterances: int = 0
+    not_speech: int = 0
     dropped_samples: int = 0
     overloaded: bool = False
     behind_ms: int | None = None
@@ -205,3 +207,30 @@ class InfoState(_Payload):
     room: str | None = None
     analyses: tuple[str, ...] | None = None
     packs: tuple[str, ...] | None = None
+
+
+Phase = Literal["idle", "waiting", "recording", "done", "failed", "cancelled"]
+"""Of an enrolment: ``waiting`` for somebody to speak, ``recording`` while they do. Beside these, a ``QualityReason``:
+what was wrong with the latest utterance, which is to be said again.
+"""
+PHASES: Final[tuple[str, ...]] = (*get_args(Phase), *get_args(QualityReason))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentState(_Payload):
+    """How the enrolment of somebody goes; no name is in it.
+
+    ``clips``/``of``: good utterances so far, and how many there will be at least. ``percent``: of the advised amount.
+    ``say``: a sentence to read aloud now. ``hint``: what to do about it. ``reason``: why it failed. ``message``: all
+    this in words.
+    """
+
+    ts: str
+    phase: Phase | QualityReason
+    clips: int = 0
+    of: int = 0
+    percent: int = 0
+    message: str
+    say: str | None = None
+    hint: str | None = None
+    reason: str | None = None

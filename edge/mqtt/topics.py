@@ -22,7 +22,7 @@ _SLUG: Final = re.compile(r"[a-z0-9_-]{1,64}")
 _LEVEL: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BASE: Final = re.compile(r"[^/+#$\s\x00][^+#\s\x00]{0,199}")
 
-RouteName = Literal["availability", "info", "utterance", "last", "person", "health", "speaking", "setting"]
+RouteName = Literal["availability", "info", "utterance", "last", "person", "health", "speaking", "setting", "enrolment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ ROUTES: Final[dict[RouteName, Route]] = {
     "health": Route("health", 0, True, "how the device is, once a minute", "health"),
     "speaking": Route("speaking/state", 0, True, "`ON` while somebody speaks, else `OFF`"),
     "setting": Route("cfg/{}/state", 1, True, "current value of a setting that can be changed by MQTT"),
+    "enrolment": Route("enrol/state", 1, True, "how the enrolment of somebody goes", "enrolment"),
 }
 
 SETTINGS: Final[dict[str, tuple[str, ...]]] = {
@@ -59,6 +60,42 @@ SETTINGS: Final[dict[str, tuple[str, ...]]] = {
     "profile": ("relaxed", "balanced", "strict"),
 }
 """Settings that can be changed on ``cfg/<name>/set``, with the values accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Whole numbers that a setting may have, both ends included."""
+
+    low: int
+    high: int
+    unit: str
+
+
+NUMBERS: Final = {"hold_time": Range(10, 3600, "s")}
+"""Settings that are numbers. One that is too small or too large becomes the nearest."""
+ENROL_NAME: Final = "enrol_name"
+"""On ``cfg/enrol_name/set``: whom ``enrol_start`` will enrol."""
+ENROL_START: Final = "enrol_start"
+ENROL_CANCEL: Final = "enrol_cancel"
+ACTIONS: Final = (ENROL_START, ENROL_CANCEL)
+"""What can be asked for on ``cmd/<name>``, with any payload."""
+LONGEST_NAME: Final = 32
+
+
+def values(setting: str) -> tuple[str, ...]:
+    """Every value of a setting."""
+    if setting in NUMBERS:
+        return tuple(map(str, range(NUMBERS[setting].low, NUMBERS[setting].high + 1)))
+    return SETTINGS[setting]
+
+
+def accepted(setting: str, text: str) -> str | None:
+    """The value that ``text`` gives a setting, as it is echoed; None where there is no such setting or value."""
+    if setting in NUMBERS:
+        bounds = NUMBERS[setting]
+        number = float(text) if re.fullmatch(r"-?\d{1,9}(\.\d{1,9})?", text, re.ASCII) else None
+        return None if number is None else str(round(min(max(number, bounds.low), bounds.high)))
+    return next((value for value in SETTINGS.get(setting, ()) if value.casefold() == text.casefold()), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +169,14 @@ class Topics:
     def command_topic(self, setting: str) -> str:
         """Where a setting is changed."""
         return self.of("setting", setting).removesuffix("state") + "set"
+
+    def action_topic(self, action: str) -> str:
+        """Where something is asked for."""
+        return f"{self.prefix}cmd/{action}"
+
+    def hears(self, topic: str) -> bool:
+        """Whether this device listens there for commands, so that nothing of its own is kept there."""
+        return topic.startswith(f"{self.prefix}cmd/") or (topic.startswith(self.prefix) and topic.endswith("/set"))
 
     def message(self, route: RouteName, payload: bytes, name: str = "") -> Message:
         """A message with the QoS and retain flag of its route."""

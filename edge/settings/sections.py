@@ -230,8 +230,13 @@ class Mqtt:
     )
     commands: bool = setting(
         False,
-        "Obey commands that come by MQTT: listening on and off, and the strictness. Whoever may publish below "
-        "BASE/NODE/ at the broker can then switch the microphone on.",
+        "Obey commands that come by MQTT: listening on and off, the strictness, and how long somebody counts as "
+        "present. Whoever may publish below BASE/NODE/ at the broker can then switch the microphone on.",
+    )
+    enrolment: bool = setting(
+        False,
+        "Let people be enrolled by MQTT, as from Home Assistant. Whoever may publish below BASE/NODE/ at the broker "
+        "can then have the device learn the voice of whoever speaks to it.",
     )
     protocol: Literal["3.1.1", "5"] = setting("3.1.1", "MQTT version. Every broker knows 3.1.1.")
     base_topic: str = setting(

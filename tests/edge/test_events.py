@@ -14,6 +14,7 @@ from edge.clock import ManualClock
 from edge.events import (
     LARGEST_UTTERANCE_BYTES,
     SCHEMAS,
+    EnrolmentState,
     EventMaker,
     HealthState,
     IdMaker,
@@ -33,7 +34,8 @@ KITCHEN = Node(name="kitchen", room="Küche")
 NOW = 1_795_433_402.114
 ALICE = PersonScore("p7c1e", "Alice", 0.7134, 5.1, 0.97)
 BOB = PersonScore("p02aa", "Bob", 0.41, -1.0, 0.02)
-CLASSES = dict(zip(SCHEMAS, (UtteranceEvent, LastState, PersonState, HealthState, InfoState), strict=True))
+_PAYLOADS = (UtteranceEvent, LastState, PersonState, HealthState, InfoState, EnrolmentState)
+CLASSES = dict(zip(SCHEMAS, _PAYLOADS, strict=True))
 
 
 def decision(outcome="identified", **more) -> Decision:

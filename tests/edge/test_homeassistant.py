@@ -20,6 +20,7 @@ from edge.homeassistant import (
     topics_of,
 )
 from edge.mqtt import ROUTES, SETTINGS, Topics
+from edge.mqtt.topics import ACTIONS, ENROL_NAME, NUMBERS
 from edge.records import Message
 from edge.settings import Node, Privacy
 from tests.edge.test_events import decision, result
@@ -63,22 +64,26 @@ class Assistant:
 
 def test_what_can_be_changed_is_announced_only_where_commands_are_obeyed() -> None:
     deaf, obedient = document(), document(commands=True)
-    assert set(obedient["cmps"]) - set(deaf["cmps"]) == {"listening", "profile"}
+    assert set(obedient["cmps"]) - set(deaf["cmps"]) == {"listening", "profile", "hold_time"}
     assert not any(key.endswith("command_topic") for one in deaf["cmps"].values() for key in one)
     gone = change_messages(KITCHEN, obedient, deaf)
     assert json.loads(gone[0].payload)["cmps"]["listening"] == {"p": "switch"}
 
 
 def test_the_entities_and_their_platforms() -> None:
-    assert {key: component["p"] for key, component in document(commands=True)["cmps"].items()} == {
+    made = document(commands=True, enrolment=True)
+    assert {key: component["p"] for key, component in made["cmps"].items()} == {
         "utterance": "event", "last_speaker": "sensor", "confidence": "sensor", "someone_speaking": "binary_sensor",
         "p_p7c1e": "binary_sensor", "p_p02aa": "binary_sensor", "listening": "switch", "profile": "select",
-        "mic_problem": "binary_sensor", "latency": "sensor", "snr": "sensor", "enrolled": "sensor",
+        "hold_time": "number", "enrol_name": "text", "enrol_start": "button", "enrol_cancel": "button",
+        "enrol_status": "sensor", "enrol_message": "sensor", "enrol_progress": "sensor",
+        "mic_problem": "binary_sensor", "mic_fault": "sensor", "overloaded": "binary_sensor", "latency": "sensor",
+        "snr": "sensor", "false_frames": "sensor", "enrolled": "sensor", "last_restart": "sensor", "model": "sensor",
     }  # fmt: skip
 
 
 def test_the_parts_that_home_assistant_requires() -> None:
-    made = document(hardware="Raspberry Pi 4")
+    made = document(hardware="Raspberry Pi 4", commands=True, enrolment=True)
     assert made["dev"] == {
         "ids": ["earmark_kitchen"], "name": "Kitchen ears", "mf": "Earmark", "mdl": "Speaker node", "sw": "0.1.0",
         "hw": "Raspberry Pi 4", "sa": "Kitchen",
@@ -89,6 +94,7 @@ def test_the_parts_that_home_assistant_requires() -> None:
     for component in made["cmps"].values():
         assert {"p", "unique_id", "name"} <= set(component)
         assert not {"dev", "device", "o", "origin"} & set(component)
+        assert component["p"] not in ("sensor", "binary_sensor") or component.get("entity_category") != "config"
         if component.get("device_class") == "enum":
             assert "unit_of_measurement" not in component
             assert "state_class" not in component
@@ -103,7 +109,7 @@ modes = st.sampled_from(["real", "alias", "none"])
 def test_any_household_gets_a_legal_document(people: dict[str, str], mode: str, node: str) -> None:
     """Ids legal and unique, it survives JSON, every topic is one that is published or listened to."""
     topics = Topics("earmark", node)
-    whole = discovery_document(topics, people, Node(name=node), "0.1.0", names=mode, commands=True)
+    whole = discovery_document(topics, people, Node(name=node), "0.1.0", names=mode, commands=True, enrolment=True)
     message = discovery_message(topics, whole)
     made = json.loads(message.payload)
     unique = [component["unique_id"] for component in made["cmps"].values()]
@@ -113,9 +119,11 @@ def test_any_household_gets_a_legal_document(people: dict[str, str], mode: str, 
     entity_ids = [one["default_entity_id"] for one in made["cmps"].values() if "default_entity_id" in one]
     assert all(re.fullmatch(r"[a-z_]+\.[a-z0-9_]+", one) for one in entity_ids)
     published = {topics.of(route) for route in ROUTES if "{}" not in ROUTES[route].path}
-    published |= {topics.of("person", ident) for ident in people} | {topics.of("setting", name) for name in SETTINGS}
-    listened = {topics.command_topic(name) for name in SETTINGS}
+    chosen = [*SETTINGS, *NUMBERS, ENROL_NAME]
+    published |= {topics.of("person", ident) for ident in people} | {topics.of("setting", name) for name in chosen}
+    listened = {topics.command_topic(name) for name in chosen} | {topics.action_topic(name) for name in ACTIONS}
     assert set(topics_of(made)) <= published | listened
+    assert all(topics.hears(topic) for topic in listened) and not any(topics.hears(topic) for topic in published)
 
 
 @settings(deadline=None)
@@ -180,15 +188,43 @@ def test_without_names_no_person_appears() -> None:
     assert "Alice" not in aliases
 
 
-def test_the_keys_of_health_and_last_that_templates_use_exist() -> None:
+SCHEMA_OF = {"health": "health", "last": "last", "info": "info", "enrol/state": "enrolment", "utterance": "utterance"}
+
+
+def test_the_keys_that_templates_use_exist_in_what_is_published() -> None:
     """A typing error in a template would show up as an entity without a value."""
-    for component in document()["cmps"].values():
-        template = component.get("value_template", "")
-        name = {"earmark/kitchen/health": "health", "earmark/kitchen/last": "last"}.get(
-            component["state_topic"], "person"
-        )
-        for key in re.findall(r"value_json\.(\w+)", template):
+    read = 0
+    for component in document(commands=True, enrolment=True, labels=LABELS)["cmps"].values():
+        path = component.get("state_topic", "").removeprefix("earmark/kitchen/")
+        name = SCHEMA_OF.get(path, "person")
+        templates = [value for key, value in component.items() if key.endswith("_template")]
+        for key in re.findall(r"value_json\.(\w+)", " ".join(templates)):
             assert key in schema(name)["properties"], (component["name"], key)
+            read += 1
+    assert read > 20
+
+
+def test_every_state_of_an_enumeration_is_among_its_options() -> None:
+    made = document(enrolment=True)["cmps"]
+    phases = schema("enrolment")["properties"]["phase"]["enum"]
+    assert set(made["enrol_status"]["options"]) == set(phases)
+    faults = schema("health")["properties"]["mic_fault"]["enum"]
+    assert set(made["mic_fault"]["options"]) == {"none", *faults}
+
+
+def test_nobody_can_be_enrolled_from_there_unless_it_is_switched_on() -> None:
+    assert not [key for key in document(commands=True)["cmps"] if key.startswith("enrol_")]
+    able = document(enrolment=True)
+    assert "listening" not in able["cmps"]
+    gone = change_messages(KITCHEN, able, document())
+    assert {message.topic for message in gone if not message.payload} == {
+        "earmark/kitchen/enrol/state", "earmark/kitchen/cfg/enrol_name/state",
+    }, "what is listened to holds nothing of ours"  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["alias", "none"])
+def test_a_name_that_may_not_leave_the_device_is_not_read_back(mode: str) -> None:
+    assert "state_topic" not in document(enrolment=True, names=mode)["cmps"]["enrol_name"]
 
 
 def test_the_document_is_retained_and_names_a_room_or_the_node() -> None:

@@ -14,7 +14,7 @@ from edge.errors import SettingsError, UsageError
 from edge.events import schema
 from edge.mqtt import Command, Topics
 from edge.mqtt.backoff import Backoff
-from edge.mqtt.topics import ROUTES, SETTINGS
+from edge.mqtt.topics import ACTIONS, ENROL_NAME, NUMBERS, ROUTES, SETTINGS, accepted, values
 from edge.records import Message
 
 KITCHEN = Topics("earmark", "kitchen")
@@ -33,6 +33,7 @@ def test_the_exact_tree() -> None:
         ("earmark/kitchen/health", 0, True, "state"),
         ("earmark/kitchen/speaking/state", 0, True, "state"),
         ("earmark/kitchen/cfg/profile/state", 1, True, "state"),
+        ("earmark/kitchen/enrol/state", 1, True, "state"),
     ]
     assert KITCHEN.discovery == "homeassistant/device/earmark_kitchen/config"
     assert KITCHEN.commands == ("earmark/kitchen/cmd/#", "earmark/kitchen/cfg/+/set")
@@ -150,6 +151,22 @@ def test_every_topic_is_documented_with_its_qos_its_retain_flag_and_a_valid_exam
 
 def test_every_command_is_documented_with_its_values() -> None:
     text = DOCS.read_text("utf-8")
-    for name, values in SETTINGS.items():
+    bounds = {name: (str(one.low), str(one.high)) for name, one in NUMBERS.items()}
+    for name, told in {**SETTINGS, **bounds, ENROL_NAME: ()}.items():
         row = next(line for line in text.splitlines() if line.startswith(f"| `earmark/<node>/cfg/{name}/set`"))
-        assert all(f"`{value}`" in row for value in values)
+        assert all(f"`{value}`" in row for value in told)
+    assert all(f"\n| `earmark/<node>/cmd/{name}` |" in text for name in ACTIONS)
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "value"),
+    [
+        ("listening", "on", "ON"), ("profile", "Strict", "strict"), ("profile", "lax", None), ("volume", "1", None),
+        ("hold_time", "60", "60"), ("hold_time", "60.0", "60"), ("hold_time", "1", "10"),
+        ("hold_time", "99999", "3600"),
+        ("hold_time", "-5", "10"), ("hold_time", "nan", None), ("hold_time", "1e3", None), ("hold_time", "", None),
+    ],
+)  # fmt: skip
+def test_a_value_is_brought_into_its_form_or_refused(setting: str, text: str, value: str | None) -> None:
+    assert accepted(setting, text) == value
+    assert value is None or value in values(setting)

@@ -1,0 +1,104 @@
+"""``make test-ha``: Earmark in a house where Home Assistant runs.
+
+A Home Assistant of its own is started, its MQTT integration set up, and the daemon run at a mosquitto: with recordings,
+and at a microphone that hears what is played. What it announces, says and obeys is read and done through Home
+Assistant's own API. Each line of the report is a step.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.broker import Listener, Mosquitto
+from tests.homeassistant.house import House
+from tests.homeassistant.scenes import Scenes
+from tests.virtual_microphone import VirtualMicrophone
+
+_PROGRAMS = {
+    "debootstrap": "debootstrap", "unshare": "util-linux", "mosquitto": "mosquitto", "pulseaudio": "pulseaudio",
+    "paplay": "pulseaudio-utils",
+}  # fmt: skip
+EXIT_ENVIRONMENT = 5
+
+
+class Report:
+    """A line per step."""
+
+    def __init__(self, only: str) -> None:
+        self._only = only
+        self.failed: list[str] = []
+
+    def step(self, what: str, check: Callable[[], str]) -> bool:
+        """Make one check and print its line; an assertion that fails is the line's end."""
+        if self._only and self._only not in what and check.__name__ not in ("begin", "make", "onboard", "play"):
+            return True
+        begun = time.monotonic()
+        try:
+            said, mark = check(), "ok  "
+        except (AssertionError, subprocess.SubprocessError, OSError, ValueError, KeyError, TypeError) as error:
+            said, mark = f"{type(error).__name__}: {str(error)[:1500]}", "FAIL"
+            self.failed.append(what)
+        print(f"{mark}  {what:<34} {said}  ({time.monotonic() - begun:.0f} s)", flush=True)
+        return mark == "ok  "
+
+
+def prepare() -> None:
+    """See that it can be run here, and go on in a mount namespace of our own; else end with a sentence."""
+    problem = ""
+    os.environ["PATH"] += ":/usr/sbin"
+    if os.geteuid() != 0:
+        problem = "Only root can make a Debian in a folder. Put sudo before the command."
+    elif missing := sorted({package for program, package in _PROGRAMS.items() if not shutil.which(program)}):
+        problem = f"Something is missing: sudo apt install {' '.join(missing)}"
+    elif subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode:
+        problem = "This container may not make a mount namespace (unshare --mount)."
+    if problem:
+        print(problem, file=sys.stderr)
+        raise SystemExit(EXIT_ENVIRONMENT)
+    if "EARMARK_UNSHARED" not in os.environ:
+        os.environ["EARMARK_UNSHARED"] = "1"
+        os.execvp("unshare", ["unshare", "--mount", sys.executable, "-m", "tests.homeassistant.check", *sys.argv[1:]])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make test-ha", description=__doc__)
+    parser.add_argument(
+        "--folder", type=Path, default=Path("/var/tmp/earmark-roots"), help="keeps the root (%(default)s)"
+    )
+    parser.add_argument("--only", default="", metavar="WORD", help="steps with this in their name, and what they need")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="write Home Assistant's log to FILE")
+    options = parser.parse_args()
+    prepare()
+    report = Report(options.only)
+    with tempfile.TemporaryDirectory(prefix="earmark-ha-") as name, House(options.folder) as house:
+        if not report.step("the root", house.make):
+            print("Home Assistant could not be installed: it needs the network.", file=sys.stderr)
+            return EXIT_ENVIRONMENT
+        folder = Path(name)
+        broker, microphone = Mosquitto(folder).start(), VirtualMicrophone()
+        try:
+            microphone.start()
+            os.environ.update(microphone.environment)
+            listener = Listener(broker.port)
+            scenes = Scenes(house, broker, microphone, listener, folder)
+            for what, check in scenes.steps():
+                report.step(what, check)
+            scenes.end()
+            listener.close()
+        finally:
+            if options.keep:
+                options.keep.write_text(house.log)
+            microphone.remove()
+            broker.stop()
+    print(f"\n{len(report.failed)} failed: {', '.join(report.failed)}" if report.failed else "\nAll is well.")
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
