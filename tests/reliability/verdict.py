@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tests.reliability.soak import Run
 
 RSS_MB = 2.0
-RSS_MB_SHORT = 4.0
-"""Of less than an hour: not everything has happened once before its second half."""
 LIMIT_SECONDS = 12.0
 """``segment.max_utterance_seconds`` by default."""
 FOLDER_BYTES = 8_000_000
@@ -37,7 +35,6 @@ def judge(run: Run) -> list[Check]:
 def _resources(run: Run) -> list[Check]:
     """After the first hour, in which everything happens once; of a very short day, its first half."""
     settled = min(1.0, run.hours / 2) * 3600
-    most = RSS_MB if run.hours >= 1 else RSS_MB_SHORT
     later = [one.usage for one in run.samples if one.at_s >= settled]
     first = [one.usage for one in run.samples if one.at_s < settled]
     rss = [one.rss_mb for one in later]
@@ -49,8 +46,8 @@ def _resources(run: Run) -> list[Check]:
         Check("wall minutes", round(run.wall_seconds / 60, 1)),
         Check("RSS at the start, MB", round(first[0].rss_mb, 1) if first else None),
         Check("RSS after the first hour, MB", f"{rss[0]:.1f} ... {rss[-1]:.1f}"),
-        Check("RSS, most minus least, MB", round(max(rss) - min(rss), 2), max(rss) - min(rss) <= most),
-        Check("RSS, last third minus first third, MB", round(drift, 2), abs(drift) <= most),
+        Check("RSS, most minus least, MB", round(max(rss) - min(rss), 2), max(rss) - min(rss) <= RSS_MB),
+        Check("RSS, last third minus first third, MB", round(drift, 2), abs(drift) <= RSS_MB),
         Check("threads, least and most", f"{min(threads)} {max(threads)}", max(threads) == min(threads)),
         Check(
             "descriptors, least and most",
