@@ -79,6 +79,8 @@ class Life:
         outcome = self.installer("python3", self.put(self.kit))
         assert outcome["action"] == "installed"
         assert self.runs() == outcome["version"]
+        done = self.root.run("/opt/earmark/current/bin/python3", "-I", "-c", "import pyaudio")
+        assert done.returncode == 0, done.stderr[-500:]
         version = self.root.folder / "opt/earmark" / outcome["version"]
         size = sum(path.lstat().st_size for path in version.rglob("*") if not path.is_symlink())
         return f"{outcome['version']}, {size / 1e6:.0f} MB"

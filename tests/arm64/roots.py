@@ -12,14 +12,14 @@ import sys
 from pathlib import Path
 
 MIRROR = "http://deb.debian.org/debian"
-PACKAGES = "python3,ca-certificates,libportaudio2,python3-pyaudio,udev"
+PACKAGES = "python3,ca-certificates,udev"
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 EMULATORS = {"arm64": "qemu-aarch64", "armhf": "qemu-arm", "amd64": ""}
 CPUS = {"qemu-aarch64": "cortex-a72"}
 """A Pi 4, where the emulator's default is another: it is three times slower than this one."""
 LEFT = ("opt/earmark", "etc/earmark", "var/lib/earmark", "var/lib/earmark-before-upgrade", "kits", "tmp")
-"""What a run that was cut off may have left."""
+"""What an earlier run may have left, besides Debian's PyAudio."""
 
 
 class Root:
@@ -46,6 +46,7 @@ class Root:
         policy.chmod(0o755)
         for name in ("proc", "dev"):
             subprocess.run(["mount", "--bind", f"/{name}", self.folder / name], check=True)
+        self.run("dpkg", "--purge", "python3-pyaudio")
 
     def run(self, *words: str, seconds: float = 3600) -> subprocess.CompletedProcess[str]:
         """Run a program inside, as root, with an environment of its own."""
@@ -69,10 +70,12 @@ class Root:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.parent.mkdir(parents=True, exist_ok=True)
         words = ["debootstrap", f"--arch={self.arch}", "--variant=minbase", f"--include={PACKAGES}"]
-        with fresh.with_name(f"{self.folder.name}.log").open("w") as log:
-            environ = dict(os.environ) | self._emulated()
-            words += [self.release, str(fresh), MIRROR]
-            subprocess.run(words, check=True, stdout=log, stderr=log, env=environ)
+        words += [self.release, str(fresh), MIRROR]
+        told = fresh.with_name(f"{self.folder.name}.log")
+        with told.open("w") as log:
+            done = subprocess.run(words, check=False, stdout=log, stderr=log, env=dict(os.environ) | self._emulated())
+        if done.returncode != 0:
+            sys.exit(f"debootstrap failed; {told} says why.")
         for name in ("proc", "sys"):  # debootstrap may leave them mounted
             subprocess.run(["umount", "--quiet", fresh / name], check=False)
         fresh.rename(self.folder)
