@@ -42,7 +42,7 @@ class Announcer:
         self._people: tuple[str, ...] = ()
         self._shown: tuple[str, ...] = ()  # whose states stand at the broker
         self._recalled = b""  # the last speaker of an earlier run
-        self._named: str | None = None  # whom the last state names
+        self._last: LastState | None = None  # as it stands at the broker
         self._lock = threading.RLock()
         self.source = source
         """Name of the recording being played, sent with each event; None for a microphone."""
@@ -76,9 +76,7 @@ class Announcer:
             self._people = tuple(self._maker.names)
             states = self._person_states(self._people)
             messages = [self._topics.message("person", b"", one) for one in self._shown if one not in states]
-            if self._named is not None and self._named not in self._people:
-                self._named = None
-                messages.append(self._topics.message("last", self._maker.nobody().to_json()))
+            messages += self._renamed()
             self._shown = tuple(states)
             self._publish(*messages, *states.values())
 
@@ -86,7 +84,7 @@ class Announcer:
         """What a subscriber should find before anybody has spoken: the last speaker of an earlier run, or nobody."""
         with self._lock:
             last = self._maker.recalled(self._recalled) or self._maker.nobody()
-            self._named = last.speaker_id
+            self._last = last
             self._publish(self._topics.message("last", last.to_json()), self._topics.speaking(False))
 
     def result(self, result: Result, latency_ms: float) -> UtteranceEvent | None:
@@ -106,7 +104,7 @@ class Announcer:
             removed = person_id is not None and person_id not in self._people
             last = None if removed else LastState.of(event)
             if last is not None:
-                self._named = person_id
+                self._last = last
                 messages.append(self._topics.message("last", last.to_json()))
             if best is not None and person_id is not None and not removed:
                 heard = Heard(self._clock.now(), best.cosine, best.probability)
@@ -132,6 +130,17 @@ class Announcer:
             gone = self._presence.expired(self._clock.monotonic())
             if gone:
                 self._publish(*self._person_states(gone).values())
+
+    def _renamed(self) -> list[Message]:
+        """The last speaker again, where the name has changed or may not be told any more."""
+        last = self._last
+        if last is None or last.speaker_id is None:
+            return []
+        renewed = self._maker.recalled(last.to_json()) or self._maker.nobody()
+        if renewed.speaker == last.speaker:
+            return []
+        self._last = renewed
+        return [self._topics.message("last", renewed.to_json())]
 
     def _recall_person(self, person_id: str, payload: bytes) -> None:
         told = presence(payload)

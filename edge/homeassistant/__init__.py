@@ -11,7 +11,6 @@ from edge.homeassistant.changes import (
     without_person,
 )
 from edge.homeassistant.document import Document, discovery_document, discovery_message, topics_of
-from edge.homeassistant.entities import speaker_options
 
 __all__ = [
     "Document",
@@ -21,7 +20,6 @@ __all__ = [
     "discovery_message",
     "migration_messages",
     "removal_messages",
-    "speaker_options",
     "topics_of",
     "without_person",
 ]

@@ -52,7 +52,7 @@ def discovery_document(
     device |= {"sw": version}
     device |= {"hw": hardware} if hardware else {}
     device |= {"sa": node.room} if node.room else {}
-    cmps = entities.voices(topics, people, names) | entities.labels(topics, labels or {})
+    cmps = entities.voices(topics) | entities.labels(topics, labels or {})
     cmps |= entities.people(topics, people, names)
     cmps |= entities.settings(topics) if commands else {}
     cmps |= entities.enrolment(topics, names) if enrolment else {}

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, get_args
 
 from edge.errors import MicrophoneFault
-from edge.events import NOBODY, PHASES, SOMEBODY, UNKNOWN, NameMode, shown_name
+from edge.events import PHASES, NameMode, shown_name
 from edge.mqtt.topics import LONGEST_NAME, NUMBERS, SETTINGS, Topics
 from edge.records import UNSURE, LabelKind
 
@@ -31,14 +31,12 @@ _PERCENT: Final = "{{ (value_json.probability * 100) | round(0) if value_json.pr
 _CONFIG: Final[Component] = {"entity_category": "config"}
 
 
-def speaker_options(enrolled: Mapping[str, str], names: NameMode) -> list[str]:
-    """Every value that ``speaker`` can have in the ``last`` topic."""
-    shown = [SOMEBODY] if names == "none" else [shown_name(ident, name, names) for ident, name in enrolled.items()]
-    return list(dict.fromkeys([*shown, UNKNOWN, NOBODY]))
+def voices(topics: Topics) -> dict[str, Component]:
+    """What is heard.
 
-
-def voices(topics: Topics, enrolled: Mapping[str, str], names: NameMode) -> dict[str, Component]:
-    """What is heard."""
+    The last speaker is no enumeration: Home Assistant drops a name that comes before the document that lists it, and
+    cannot write a state that a new document lists no more.
+    """
     last = topics.of("last")
     return {
         "utterance": {
@@ -52,8 +50,6 @@ def voices(topics: Topics, enrolled: Mapping[str, str], names: NameMode) -> dict
             "p": "sensor",
             "name": "Last speaker",
             "icon": "mdi:account-voice",
-            "device_class": "enum",
-            "options": speaker_options(enrolled, names),
             "state_topic": last,
             "value_template": "{{ value_json.speaker }}",
             "json_attributes_topic": last,

@@ -8,6 +8,7 @@ Assistant's own API. Each line of the report is a step.
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -75,6 +76,8 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, metavar="FILE", help="write Home Assistant's log to FILE")
     options = parser.parse_args()
     prepare()
+    os.environ.pop("EARMARK_UNSHARED", None)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started here ends, too
     report = Report(options.only)
     with tempfile.TemporaryDirectory(prefix="earmark-ha-") as name, House(options.folder) as house:
         if not report.step("the root", house.make):
@@ -88,7 +91,8 @@ def main() -> int:
             listener = Listener(broker.port)
             scenes = Scenes(house, broker, microphone, listener, folder)
             for what, check in scenes.steps():
-                report.step(what, check)
+                if not report.step(what, check) and what in scenes.NEEDED:
+                    break
             scenes.end()
             listener.close()
         finally:

@@ -205,8 +205,23 @@ def test_what_an_earlier_run_left_and_may_not_be_shown_now_is_cleared(names: str
 
 def test_a_new_name_appears_at_once() -> None:
     device = Device()
+    device.hears(result(decision()))
+    before = device.broker.state("earmark/kitchen/last")
     device.announcer.set_people((voiceprint(ALICE, "Alicia"), PEOPLE[1]))
     assert device.broker.state(person_topic(ALICE))["speaker"] == "Alicia"
+    assert device.broker.state("earmark/kitchen/last") == before | {"speaker": "Alicia"}
+
+
+def test_a_hold_time_that_is_changed_holds_from_the_next_utterance_on() -> None:
+    device = Device()
+    device.announcer.hold(10 * HOLD)
+    device.hears(result(decision()))
+    device.clock.advance(9 * HOLD)
+    device.announcer.tick()
+    assert device.broker.state(person_topic(ALICE))["heard"] == "ON"
+    device.clock.advance(2 * HOLD)
+    device.announcer.tick()
+    assert device.broker.state(person_topic(ALICE))["heard"] == "OFF"
 
 
 def test_speaking_is_passed_on() -> None:

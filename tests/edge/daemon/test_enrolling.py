@@ -20,7 +20,7 @@ from edge.people import PeopleStore
 from edge.records import SAMPLE_RATE
 from edge.settings import Mqtt, Privacy, Settings
 from edge.spoof import Repeats
-from tests.broker import HOST, free_port, wait_for
+from tests.broker import HOST, Listener, Mosquitto, free_port, wait_for
 from tests.edge.daemon.room import SILENCE, Room, clip
 
 STATE = "earmark/earmark/enrol/state"
@@ -225,3 +225,37 @@ def test_what_is_in_no_list_is_ignored(asked: Asked) -> None:
     for kind, name in (("do", "enrol_name"), ("set", "enrol_start"), ("do", "restart"), ("set", "profile")):
         asked.station._command(Command(kind, name, b"strict"))  # type: ignore[arg-type]
     assert len(asked.told) == before
+
+
+@pytest.mark.broker
+def test_everything_goes_over_a_broker(
+    asked_settings: Settings, stage_folder: Path, monkeypatch: pytest.MonkeyPatch, mosquitto: Mosquitto
+) -> None:
+    """Name, start and states as somebody at the broker sees them; what is retained starts nothing."""
+    listener = Listener(mosquitto.port)
+    base = "earmark/earmark"
+    listener.say(f"{base}/cmd/enrol_start", "PRESS", retain=True)
+    listener.say(f"{base}/cfg/enrol_name/set", "Mallory", retain=True)
+    with PeopleStore(stage_folder) as store:
+        store.remove("Ben")
+    there = replace(asked_settings, mqtt=replace(asked_settings.mqtt, port=mosquitto.port))
+    device = Asked(there, stage_folder, monkeypatch)
+    try:
+        listener.wait(f"{base}/availability", b"online")
+        listener.say(f"{base}/cfg/enrol_name/set", "Cleo")
+        listener.wait(f"{base}/cfg/enrol_name/state", b"Cleo")
+        assert [state["phase"] for state in device.states] == ["idle"]
+        listener.say(f"{base}/cmd/enrol_start", "PRESS")
+        wait_for(lambda: device.tapped, "it listens")
+        device.said_until("done", *ENOUGH, *ENOUGH[:1])
+        wait_for(lambda: b'"done"' in (listener.last(STATE) or b""), "the end, at the broker")
+        device.station.refresh_people()
+        with PeopleStore(stage_folder) as store:
+            listener.wait(f"{base}/person/{store.find('Cleo').id}/state")
+        assert listener.payloads(NAME)[-1] == b""
+        document = json.loads(listener.wait("homeassistant/device/earmark_earmark/config"))
+        assert {"enrol_start", "enrol_status"} <= set(document["cmps"]) and "listening" not in document["cmps"]
+    finally:
+        device.station.stop(10)
+        listener.close()
+    assert device.names() == {"Ada", "Cleo"}
