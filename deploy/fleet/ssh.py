@@ -107,11 +107,11 @@ class Shell:
         return self.run([self.host.earmark, *words, *place], seconds=seconds)
 
     def put(self, file: Path, digest: str, *, seconds: float = 1800.0) -> str:
-        """A copy of ``file`` there, verified by its SHA-256 ``digest``; gives its path. One that is there already is
-        not sent again. Raises ``HostError``.
+        """A copy of ``file`` there, verified by its SHA-256 ``digest``; gives its path, which ends with the file's own
+        name, since a wheel's name says what it is. One that is there already is not sent again. Raises ``HostError``.
         """
-        folder = f"{self.home()}/{_INCOMING}"
-        target = f"{folder}/{digest[:16]}-{file.name}"
+        folder = f"{self.home()}/{_INCOMING}/{digest[:16]}"
+        target = f"{folder}/{file.name}"
         if self._digest(target) == digest:
             return target
         part = f"{target}.part"
@@ -128,7 +128,7 @@ class Shell:
     def forget(self, target: str) -> None:
         """Remove what ``put`` gave."""
         with contextlib.suppress(HostError):
-            self.run(["rm", "-f", target], root=False)
+            self.run(["rm", "-rf", target.rpartition("/")[0]], root=False)
 
     def home(self) -> str:
         """The home folder of the account there."""
