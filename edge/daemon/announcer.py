@@ -55,13 +55,10 @@ class Announcer:
     def recall(self, states: Sequence[Message]) -> None:
         """These states were published by an earlier run; what they tell goes on. Call it before anything else."""
         with self._lock:
-            before, after = self._topics.of("person", "-").split("-")
             for message in states:
-                topic = message.topic
-                if topic == self._topics.of("last"):
+                if message.topic == self._topics.of("last"):
                     self._recalled = message.payload
-                elif topic.startswith(before) and topic.endswith(after):
-                    person_id = topic.removeprefix(before).removesuffix(after)
+                elif (person_id := self._topics.person_in(message.topic)) is not None:
                     self._shown = (*self._shown, person_id)
                     self._recall_person(person_id, message.payload)
 

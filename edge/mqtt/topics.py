@@ -166,6 +166,12 @@ class Topics:
             raise UsageError(f"'{name}' cannot stand in a topic", "Use letters, digits, _ and -.")
         return self.prefix + path.format(name)
 
+    def person_in(self, topic: str) -> str | None:
+        """The id of the person whose state is published there, None for any other topic."""
+        before, after = (re.escape(part) for part in ROUTES["person"].path.split("{}"))
+        found = re.fullmatch(f"{re.escape(self.prefix)}{before}({_LEVEL.pattern}){after}", topic)
+        return found[1] if found else None
+
     def command_topic(self, setting: str) -> str:
         """Where a setting is changed."""
         return self.of("setting", setting).removesuffix("state") + "set"

@@ -77,6 +77,17 @@ def test_an_id_never_changes_the_tree(person: str) -> None:
         KITCHEN.of("person", person)
 
 
+@given(
+    st.from_regex(r"[a-z0-9_-]{1,64}", fullmatch=True),
+    st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True),
+)
+def test_a_person_is_found_again_in_the_topic_of_their_state(node: str, person: str) -> None:
+    topics = Topics("my-house/ears", node)
+    assert topics.person_in(topics.of("person", person)) == person
+    others = [topics.of("last"), topics.setting("profile", "").topic, f"x{topics.of('person', person)}"]
+    assert [topics.person_in(other) for other in others] == [None, None, None]
+
+
 def test_commands_are_told_from_everything_else() -> None:
     assert KITCHEN.command("earmark/kitchen/cfg/profile/set", b" strict ", False) == Command(
         "set", "profile", b" strict "

@@ -12,6 +12,7 @@ from edge.clock import ManualClock
 from edge.daemon.announcer import Announcer
 from edge.events import EventMaker, IdMaker
 from edge.events.recall import last_state, presence
+from edge.mqtt import Topics
 from edge.records import Message
 from edge.settings import Node, Privacy
 from tests.edge.daemon.test_announcer import (
@@ -57,6 +58,16 @@ def test_the_last_speaker_and_whoever_is_here_stay_over_a_restart() -> None:
     assert fresh.broker.state(person_topic(ALICE)) == before.broker.state(person_topic(ALICE))
     assert fresh.broker.state(person_topic(ALICE))["heard"] == "ON"
     assert fresh.broker.state(person_topic(BOB))["heard"] == "OFF"
+
+
+@pytest.mark.parametrize("topics", [Topics("earmark", "living-room"), Topics("my-house/ears", "a-b-c")])
+def test_a_node_with_a_hyphen_in_its_name_knows_what_it_announced(topics: Topics) -> None:
+    clock, broker = ManualClock(1.8e9, 3.0), Broker()
+    maker = EventMaker(Node(name=topics.node), Privacy(), model="m-1", clock=clock)
+    announcer = Announcer(topics, maker, clock, broker, hold_seconds=HOLD)
+    announcer.recall([Message(topics.of("person", ALICE), b"{}", 1, True, "state")])
+    announcer.set_people(PEOPLE[1:])
+    assert Message(topics.of("person", ALICE), b"", 1, True, "state") in broker.calls[0]
 
 
 def test_somebody_who_was_here_leaves_in_time_whatever_was_restarted_between() -> None:
