@@ -67,7 +67,7 @@ def read(path: Path) -> Branch:
         raise InventoryError(f"the inventory {path} is larger than 1 MB", "Name the right file.")
     try:
         root = yaml.compose(raw.decode("utf-8-sig"), Loader=yaml.SafeLoader)
-        return _branch(root, frozenset()) if root is not None else Branch({}, 1, yaml.MappingNode("", []))
+        return _branch(root, {}) if root is not None else Branch({}, 1, yaml.MappingNode("", []))
     except UnicodeDecodeError as error:
         raise InventoryError(f"the inventory {path} is not UTF-8 text", "Save it as UTF-8.") from error
     except (yaml.YAMLError, RecursionError) as error:
@@ -98,13 +98,25 @@ def _word(text: str) -> yaml.ScalarNode:
     return yaml.ScalarNode("tag:yaml.org,2002:str", text)
 
 
-def _branch(node: yaml.Node, above: frozenset[int]) -> Branch:
+def _branch(node: yaml.Node, known: dict[int, Branch | None]) -> Branch:
+    """``known``: what was made of nodes before, None while it is being made: what is referred to a billion times is
+    made once.
+    """
     line = node.start_mark.line + 1 if node.start_mark else 1
-    if id(node) in above:
-        raise InventoryError(f"line {line}: this refers to itself", "Remove the anchor.")
-    above |= {id(node)}
+    if id(node) in known:
+        made = known[id(node)]
+        if made is None:
+            raise InventoryError(f"line {line}: this refers to itself", "Remove the anchor.")
+        return made
+    known[id(node)] = None
+    branch = Branch(_value(node, known), line, node)
+    known[id(node)] = branch
+    return branch
+
+
+def _value(node: yaml.Node, known: dict[int, Branch | None]) -> str | tuple[Branch, ...] | Mapping[str, Branch]:
     if isinstance(node, yaml.SequenceNode):
-        return Branch(tuple(_branch(one, above) for one in node.value), line, node)
+        return tuple(_branch(one, known) for one in node.value)
     if isinstance(node, yaml.MappingNode):
         found: dict[str, Branch] = {}
         for key, value in node.value:
@@ -113,7 +125,6 @@ def _branch(node: yaml.Node, above: frozenset[int]) -> Branch:
                 raise InventoryError(f"line {key.start_mark.line + 1}: here the name of a key must stand")
             if name in found:
                 raise InventoryError(f"line {key.start_mark.line + 1}: {name} stands twice", "Keep one of them.")
-            found[name] = _branch(value, above)
-        return Branch(found, line, node)
-    text = "" if node.tag == "tag:yaml.org,2002:null" else str(node.value)
-    return Branch(text, line, node)
+            found[name] = _branch(value, known)
+        return found
+    return "" if node.tag == "tag:yaml.org,2002:null" else str(node.value)

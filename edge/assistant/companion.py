@@ -32,6 +32,8 @@ LONGEST_SECONDS: Final = 60.0
 _MOST_PIECES: Final = 3000
 """Pieces that may wait; a minute of the shortest that are usual, 20 ms."""
 _LARGEST_PIECE: Final = 1 << 20
+_MOST_WAITING_BYTES: Final = 16 << 20
+"""Of all pieces that wait: more than a minute of 32 bit and stereo at 32 kHz."""
 _MOST_CHANNELS: Final = 8
 _STEP: Final = SAMPLE_RATE // 10
 _ENCODINGS: Final[dict[int, Encoding]] = {1: "u8", 2: "s16le", 3: "s24le", 4: "s32le"}
@@ -55,6 +57,7 @@ class Companion:
     def __init__(self, pipeline: Pipeline, settings: Settings, on_result: OnResult) -> None:
         self._pipeline, self._settings, self._on_result = pipeline, settings, on_result
         self._pieces: queue.Queue[_Piece] = queue.Queue()
+        self._put_bytes = self._taken_bytes = 0  # each counted by one thread
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[Identity] = self._loop.create_future()
         self._fault = ""
@@ -68,6 +71,11 @@ class Companion:
         """Who it was, once the request has ended."""
         return self._answer
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Sound that nobody has listened to yet."""
+        return self._put_bytes - self._taken_bytes
+
     def push(self, rate: int, width: int, channels: int, audio: bytes) -> None:
         """The next bytes: whole frames of ``channels`` integers of ``width`` bytes each, little endian."""
         encoding = _ENCODINGS.get(width)
@@ -75,9 +83,14 @@ class Companion:
             return
         if encoding is None or not 0 < channels <= _MOST_CHANNELS:
             self._fault = "strange_audio"
-        elif self._pieces.qsize() >= _MOST_PIECES or len(audio) > _LARGEST_PIECE:
+        elif (
+            len(audio) > _LARGEST_PIECE
+            or self._pieces.qsize() >= _MOST_PIECES
+            or self.waiting_bytes + len(audio) > _MOST_WAITING_BYTES
+        ):
             self._fault = "too_busy"
         else:
+            self._put_bytes += len(audio)
             self._pieces.put(_Piece(PcmFormat(rate, channels, encoding), audio))
 
     def end(self) -> None:
@@ -103,6 +116,7 @@ class Companion:
         maker: BlockMaker | None = None
         first: PcmFormat | None = None
         while (piece := self._pieces.get()).form is not None:
+            self._taken_bytes += len(piece.audio)
             if self._fault or hearing.seconds >= LONGEST_SECONDS:
                 continue
             first = first or piece.form

@@ -36,8 +36,10 @@ CONTEXT: Final = "earmark"
 _JUDGED_SECONDS: Final = 10.0
 """How long a transcript is held back at most where only some may ask; after that nobody was recognised."""
 _CONNECT_SECONDS: Final = 5.0
-_LARGEST: Final = 4 << 20
-"""Bytes of one event's data or sound; two minutes of it at 16 kHz."""
+_LARGEST: Final = 1 << 20
+"""Bytes of one event's data or sound: half a minute of it at 16 kHz. Data takes 30 times as much once it is parsed."""
+_MOST_AT_WORK: Final = 4
+"""Requests of one connection that may still be listened to at a time: an assistant has one."""
 NOBODY_YET: Final = Identity("uncertain", reason="too_late")
 
 
@@ -77,6 +79,7 @@ class Relay(AsyncEventHandler):
         self._behind: AsyncClient | None = None
         self._answers: asyncio.Task[None] | None = None
         self._companion: Companion | None = None
+        self._at_work: list[Companion] = []
         self._unreachable = False
 
     async def run(self) -> None:
@@ -115,17 +118,28 @@ class Relay(AsyncEventHandler):
 
     def _listen_along(self, event: Event) -> None:
         if AudioStart.is_type(event.type):
-            if self._companion is not None:
-                self._companion.end()
-            self._companion = self._terms.listen()
+            self._companion = self._another()
         elif AudioChunk.is_type(event.type) and event.payload:
             if self._companion is None or self._companion.ended:
-                self._companion = self._terms.listen()
+                self._companion = self._another()
+            if self._companion is None:
+                return
             form = [event.data.get(key) for key in ("rate", "width", "channels")]
             rate, width, channels = (value if isinstance(value, int) else 0 for value in form)
             self._companion.push(rate, width, channels, event.payload)
         elif AudioStop.is_type(event.type) and self._companion is not None:
             self._companion.end()
+
+    def _another(self) -> Companion | None:
+        """For a new request; None where too many are at work still, so that nobody is recognised."""
+        if self._companion is not None:
+            self._companion.end()
+        self._at_work = [one for one in self._at_work if not one.answer.done()]
+        if len(self._at_work) >= _MOST_AT_WORK:
+            _LOG.warning("an assistant makes requests faster than they can be listened to")
+            return None
+        self._at_work.append(self._terms.listen())
+        return self._at_work[-1]
 
     async def _connected(self) -> AsyncClient:
         if self._behind is None:

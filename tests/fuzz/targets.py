@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.fuzz import targets_bundle, targets_sound, targets_state, targets_text, targets_wire
+from tests.fuzz import (
+    targets_assistant,
+    targets_bundle,
+    targets_fleet,
+    targets_sound,
+    targets_state,
+    targets_text,
+    targets_wire,
+)
 from tests.fuzz.target import Target
 
 TARGETS: Final[dict[str, Target]] = {
@@ -15,5 +23,7 @@ TARGETS: Final[dict[str, Target]] = {
         *targets_sound.TARGETS,
         *targets_text.TARGETS,
         *targets_wire.TARGETS,
+        *targets_assistant.TARGETS,
+        *targets_fleet.TARGETS,
     )
 }

@@ -136,3 +136,17 @@ def test_every_host_is_in_one_wave_and_the_canary_goes_first(hosts: int, canary:
     size = int(wave) if wave.isdigit() else max(1, -(-hosts * int(wave[:-1]) // 100))
     assert all(len(one) <= size for one in (plan[1:] if first else plan))
     assert all(len(one) == size for one in (plan[1:-1] if first else plan[:-1]))
+
+
+def test_what_refers_to_itself_a_billion_times_costs_no_more_than_its_size(tmp_path: Path) -> None:
+    """Without a memory of what was read before, this would end neither today nor tomorrow."""
+    bomb = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    for below, name in zip("abcdefgh", "bcdefghi", strict=True):
+        bomb.append(f"{name}: &{name} [{', '.join([f'*{below}'] * 9)}]")
+    with pytest.raises(InventoryError, match="a is not a key of the file"):
+        inventory(tmp_path, "\n".join([*bomb, "hosts: {kitchen: *i}"]))
+
+
+def test_an_anchor_may_be_used_by_several_hosts(tmp_path: Path) -> None:
+    text = "hosts:\n  one: &usual {ssh: {user: pi, port: 2200}}\n  two: *usual\n"
+    assert {host.ssh.port for host in inventory(tmp_path, text).hosts} == {2200}
