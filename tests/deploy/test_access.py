@@ -39,6 +39,8 @@ def test_the_list_is_the_topic_tree() -> None:
 def test_without_commands_nothing_may_be_heard_but_home_assistants_birth() -> None:
     deaf = rights(replace(KITCHEN, mqtt=Mqtt(username="ears")))
     assert [line for line in deaf if "read" in line] == ["topic read homeassistant/status"]
+    teachable = rights(replace(KITCHEN, mqtt=Mqtt(username="ears", enrolment=True)))
+    assert [line for line in teachable if "read" in line] == [line for line in rights(KITCHEN) if "read" in line]
     alone = rights(replace(BEDROOM, homeassistant=HomeAssistant(enabled=False)))
     assert alone == ["user bedroom", *(f"topic write earmark/bedroom/{topic}" for topic in PUBLISHED)]
 
@@ -82,7 +84,7 @@ def daemon(home: Path, guarded: Guarded, *arguments: str) -> Daemon:
         "PASSWORD_FILE": str(guarded.secret),
     }  # fmt: skip
     environment = {f"EARMARK_MQTT__{key}": value for key, value in login.items()}
-    return Daemon(home, guarded.port, *arguments, **environment, **OBEDIENT)
+    return Daemon(home, guarded.port, *arguments, **environment, **OBEDIENT, EARMARK_MQTT__ENROLMENT="true")
 
 
 @pytest.mark.broker
