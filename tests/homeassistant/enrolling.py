@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 STATUS, MESSAGE, PROGRESS = (f"sensor.kitchen_enrol_{name}" for name in ("status", "message", "progress"))
 NAME = "text.kitchen_enrol_name"
+NOISY_DB = 10.0
+"""Speech over background, where 15 are asked for."""
 CLIPS = [f"ben-enrol-{number}.ogg" for number in range(1, 6)]
 
 
@@ -45,8 +47,8 @@ class Enrolling:
         """A loud background is told at once, with what to do about it."""
         self._begin("Dora")
         speech = read_samples(ASSETS / CLIPS[0])
-        noise = np.random.default_rng(3).normal(0, 0.03, len(speech) + 48_000).astype(np.float32)
-        sound = noise.copy()
+        level = float(np.sqrt(np.mean(speech**2))) / 10 ** (NOISY_DB / 20)
+        sound = np.random.default_rng(3).normal(0, level, len(speech) + 64_000).astype(np.float32)
         sound[32_000 : 32_000 + len(speech)] += speech
         self._scenes.microphone.play(sound)
         self._rest.shows(STATUS, "too_noisy")
@@ -60,7 +62,7 @@ class Enrolling:
         """Live status and progress; then the person is there, and known."""
         self._begin("Cleo")
         seen = []
-        for clip in [*CLIPS, *CLIPS]:
+        for clip in [*CLIPS, "clip-3-ben.ogg", *CLIPS]:
             before = self._rest.value(MESSAGE)
             player = self._scenes.microphone.begin_file(self._scenes.wav(clip))
             self._rest.shows(STATUS, "recording")
@@ -69,7 +71,7 @@ class Enrolling:
             seen.append(f"{self._rest.value(STATUS)} {self._rest.value(PROGRESS)} %")
             if self._rest.value(STATUS) == "done":
                 break
-        self._rest.shows(STATUS, "done")
+        self._rest.shows(STATUS, "done", 300)
         self._rest.shows(PROGRESS, "100")
         heard = "binary_sensor.kitchen_ears_cleo_heard"
         self._rest.until("Cleo's entity", lambda: self._rest.value(heard) is not None)
