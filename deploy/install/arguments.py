@@ -7,6 +7,7 @@ said with the version that runs now.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shlex
@@ -15,7 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from deploy.install import kits, microphones
 from deploy.install.faults import EXIT_INTERRUPTED, InstallFault
@@ -139,27 +140,33 @@ def _reported(options: argparse.Namespace, act: Any, *, needs_root: bool) -> int
     except KeyboardInterrupt:
         running_now = layout.linked(CURRENT)
         said = f"Stopped; {running_now} runs as before." if running_now else "Stopped; nothing is installed."
-        print(said, file=sys.stderr)
+        _print(said, sys.stderr)
         return EXIT_INTERRUPTED
     except OSError as error:
         named = f" ({error.filename})" if error.filename else ""
         return _failed(options, InstallFault(f"{error.strerror or error}{named}", "See that root may write there."))
     if options.json:
-        print(json.dumps(asdict(told) if isinstance(told, Outcome) else told))
+        _print(json.dumps(asdict(told) if isinstance(told, Outcome) else told))
     elif isinstance(told, Outcome):
-        print(_SENTENCES[told.action].format(version=told.version, before=told.before))
+        _print(_SENTENCES[told.action].format(version=told.version, before=told.before))
     return 0
 
 
 def _say(options: argparse.Namespace) -> Any:
-    return lambda text: print(text, file=sys.stderr if options.json else sys.stdout, flush=True)
+    return lambda text: _print(text, sys.stderr if options.json else None)
+
+
+def _print(text: str, file: IO[str] | None = None) -> None:
+    """Print a line. Whoever listened may be gone, with an SSH session say; a way back must not end because of that."""
+    with contextlib.suppress(OSError):
+        print(text, file=file, flush=True)
 
 
 def _failed(options: argparse.Namespace, fault: InstallFault) -> int:
     if getattr(options, "json", False):
-        print(json.dumps({"error": {"code": "install", "message": fault.cause, "remedy": fault.remedy}}))
+        _print(json.dumps({"error": {"code": "install", "message": fault.cause, "remedy": fault.remedy}}))
     else:
-        print(fault.sentence(), file=sys.stderr)
+        _print(fault.sentence(), sys.stderr)
     return fault.exit_code
 
 
@@ -168,7 +175,7 @@ def _install(flows: Flows, options: argparse.Namespace) -> Outcome:
     if options.microphone:
         flows.name_microphone(options.microphone)
     if outcome.action == "installed" and not options.json:
-        print("Next: sudo earmark enroll NAME, and sudo earmark doctor for what is missing.")
+        _print("Next: sudo earmark enroll NAME, and sudo earmark doctor for what is missing.")
     return outcome
 
 

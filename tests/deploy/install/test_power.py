@@ -1,5 +1,7 @@
 """The power fails at every step of a switch between two versions."""
 
+import argparse
+import contextlib
 import dataclasses
 import os
 import sys
@@ -7,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.install import arguments
+from deploy.install.faults import InstallFault
 from deploy.install.layout import RECORD, Record
 from deploy.install.service import Services
 from tests.deploy.install.world import World
@@ -150,6 +154,22 @@ def test_ctrl_c_in_the_middle_leaves_the_old_version_running(world: World, at: s
     assert (world.running, world.active, world.unit) == ("0.1.0", True, "unit of 0.1.0\n")
     assert world.people == "people as 0.1.0 writes them\n"
     assert (world.layout.prefix / "0.2.0" / RECORD).exists()
+
+
+def test_a_terminal_that_is_gone_does_not_cut_off_the_way_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closed SSH session takes it along, and whatever is printed from then on is an error."""
+    world.doom("hopeless", "0.2.0")
+    reader, writer = os.pipe()
+    os.close(reader)
+    flows = dataclasses.replace(world.flows, say=arguments._say(argparse.Namespace(json=False)))
+    gone = os.fdopen(writer, "w")
+    monkeypatch.setattr(sys, "stdout", gone)
+    with pytest.raises(InstallFault, match="runs again, as before"):
+        flows.rollback()
+    with contextlib.suppress(BrokenPipeError):  # what was printed is still to be written
+        gone.close()
+    assert (world.running, world.active, world.unit) == ("0.1.0", True, "unit of 0.1.0\n")
+    assert world.people == "people as 0.1.0 writes them\n"
 
 
 def test_an_installer_that_was_killed_is_made_good_by_the_next(world: World) -> None:
