@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.broker, pytest.mark.microphone]
 
 
 @pytest.fixture
-def trial(home: Path) -> Iterator[Trial]:
-    made = Trial(home.parent, seed=3, bundle="compact")
+def trial(tmp_path: Path) -> Iterator[Trial]:
+    made = Trial(tmp_path, seed=3, bundle="compact")
     try:
         yield made
     finally:
