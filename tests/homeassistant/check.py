@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.broker import Listener, Mosquitto
@@ -85,21 +86,20 @@ def main() -> int:
             return EXIT_ENVIRONMENT
         folder = Path(name)
         broker, microphone = Mosquitto(folder).start(), VirtualMicrophone()
-        try:
+        with ExitStack() as ends:
+            ends.callback(broker.stop)
+            ends.callback(microphone.remove)
+            if options.keep:
+                ends.callback(lambda: options.keep.write_text(house.log))
             microphone.start()
             os.environ.update(microphone.environment)
             listener = Listener(broker.port)
+            ends.callback(listener.close)
             scenes = Scenes(house, broker, microphone, listener, folder)
+            ends.callback(scenes.end)
             for what, check in scenes.steps():
                 if not report.step(what, check) and what in scenes.NEEDED:
                     break
-            scenes.end()
-            listener.close()
-        finally:
-            if options.keep:
-                options.keep.write_text(house.log)
-            microphone.remove()
-            broker.stop()
     print(f"\n{len(report.failed)} failed: {', '.join(report.failed)}" if report.failed else "\nAll is well.")
     return 1 if report.failed else 0
 
