@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -19,7 +20,7 @@ from edge.auth.gate import Counter
 from edge.clock import SystemClock
 from edge.daemon.service import SingleInstance
 from edge.errors import EarmarkError, StorageError
-from edge.events import LastState, shown_name, timestamp
+from edge.events import NOBODY, SOMEBODY, UNKNOWN, LastState, shown_name, timestamp
 from edge.homeassistant import announced, change_messages, without_person
 from edge.mqtt import Publisher, Topics
 from edge.outbox import Outbox, erasure
@@ -53,7 +54,8 @@ def forget(settings: Settings, folder: Path, person: Person) -> Forgotten:
     """Forget ``person`` in fingerprints, attempts, outbox, at the broker and in Home Assistant. Never raises."""
     problems: list[str] = []
     shown = shown_name(person.id, person.name, settings.privacy.mqtt_names)
-    called = {person.id, person.name, shown}
+    # Words that stand for anybody would take messages about others along.
+    called = {person.id, person.name, shown} - {NOBODY, SOMEBODY, UNKNOWN}
 
     def tried(act: Callable[[], int]) -> int:
         try:
@@ -98,13 +100,15 @@ def _attempts(folder: Path, person_id: str) -> int:
 
 def _clear(settings: Settings, folder: Path, person_id: str, shown: str, called: Collection[str]) -> None:
     """Wait for the daemon, which notices by itself; where none runs, do what it would."""
-    try:
-        with SingleInstance(folder):
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(SingleInstance(folder))
+        except StorageError:
+            path, deadline = folder / "outbox.sqlite", time.monotonic() + _DAEMON_SECONDS
+            while erasure.mentioned(path, person_id, called) and time.monotonic() < deadline:
+                time.sleep(_POLL_SECONDS)
+        else:
             _clear_ourselves(settings, folder, person_id, shown, called)
-    except StorageError:
-        path, deadline = folder / "outbox.sqlite", time.monotonic() + _DAEMON_SECONDS
-        while erasure.mentioned(path, person_id, called) and time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS)
 
 
 def _clear_ourselves(settings: Settings, folder: Path, person_id: str, shown: str, called: Collection[str]) -> None:

@@ -127,12 +127,17 @@ def is_full(error: Exception) -> bool:
     }
 
 
+def examine(db: sqlite3.Connection) -> None:
+    """Refuse a file that is no outbox of ours, before anything else is done with it. Raises ``sqlite3.Error``."""
+    marks(db)
+    check_content(db, _SCHEMA)
+
+
 def peek(path: Path) -> OutboxCounters:
     """The counters of an outbox that a daemon may be using, without changing anything. Raises ``StorageError``."""
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=5.0, uri=True)) as db:
-            marks(db)
-            check_content(db, _SCHEMA)
+            examine(db)
             counts = dict(db.execute("SELECT status, COUNT(*) FROM messages GROUP BY status").fetchall())
             dropped = db.execute("SELECT value FROM counters WHERE name = 'dropped'").fetchone() or (0,)
     except sqlite3.Error as error:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge.errors import StorageError
+from edge.outbox.database import examine
 
 _BUSY_SECONDS: Final = 5.0
 _ABOUT: Final = ("speaker_id", "speaker", "runner_up")
@@ -63,9 +64,14 @@ def scrub(path: Path) -> bool:
 def _open(path: Path) -> sqlite3.Connection:
     try:
         db = sqlite3.connect(path, timeout=_BUSY_SECONDS)
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from error
+    try:
+        examine(db)
         db.execute("PRAGMA secure_delete = ON")
         db.execute("PRAGMA temp_store = MEMORY")
     except sqlite3.Error as error:
+        db.close()
         raise _unusable(path, error) from error
     return db
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import sqlite3
@@ -13,7 +14,11 @@ import pytest
 
 from edge.auth.clock import BootClock
 from edge.auth.gate import Counter
+from edge.cli import forgetting
+from edge.errors import StorageError
+from edge.outbox import Outbox
 from edge.people import PeopleStore
+from edge.records import Message
 from edge.vault import passphrase
 from tests.edge.cli.conftest import ASSETS
 from tests.edge.people_plain import old_database
@@ -186,3 +191,58 @@ def test_who_is_removed_is_nowhere_in_the_state_folder(earmark, state) -> None:
     assert (counter.failures(ada), counter.failures(ben)) == (0, 1)
     counter.close()
     assert earmark("audit", "--verify").code == 0
+
+
+def waiting(state, *messages) -> None:
+    """An outbox with these messages, as a daemon would leave it."""
+    with Outbox(state / "outbox.sqlite") as outbox:
+        outbox.append_all(messages)
+
+
+def about(speaker_id: str | None, speaker: str) -> Message:
+    """An event that waits for the broker."""
+    return Message("earmark/earmark/utterance", json.dumps({"speaker_id": speaker_id, "speaker": speaker}).encode())
+
+
+def left_in(state) -> list[bytes]:
+    with Outbox(state / "outbox.sqlite") as outbox:
+        return [message.payload for _, message in outbox.pending()]
+
+
+@pytest.mark.parametrize("names", ["real", "alias", "none"])
+def test_what_waits_about_others_stays_whatever_names_are_told(earmark, state, monkeypatch, names) -> None:
+    """With ``none`` everybody is somebody: an event of that name tells nothing of who is removed."""
+    monkeypatch.setenv("EARMARK_PRIVACY__MQTT_NAMES", names)
+    with PeopleStore(state) as store:
+        ada, ben = store.find("Ada").id, store.find("Ben").id
+    others = [about(ben, "Ben"), about(None, "somebody"), about(None, "unknown")]
+    waiting(state, about(ada, "Ada"), about(ada, ada), *others)
+    told = earmark("people", "remove", "Ada", "--yes", "--json").json
+    assert (told["events"], told["broker"], told["problems"]) == (2, "clean", [])
+    assert left_in(state) == [one.payload for one in others]
+
+
+def test_an_outbox_that_somebody_changed_runs_nothing_and_is_a_sentence(earmark, state) -> None:
+    waiting(state, about("p0001", "Ben"))
+    with sqlite3.connect(state / "outbox.sqlite") as db:
+        db.execute("CREATE TRIGGER theirs AFTER DELETE ON messages BEGIN DELETE FROM messages; END")
+        db.execute("UPDATE messages SET payload = 5")
+    db.close()
+    told = earmark("people", "remove", "Ada", "--yes", "--json").json
+    assert told["removed"] is True
+    assert all("cannot be cleaned" in problem for problem in told["problems"]) and told["problems"]
+
+
+def test_a_state_that_cannot_be_cleared_is_told_at_once(earmark, state, monkeypatch) -> None:
+    """It is no sign of a daemon, for which a command waits."""
+
+    def full(*_args: object) -> None:
+        raise StorageError("The disk is full", "Free some space.")
+
+    with PeopleStore(state) as store:
+        ada = store.find("Ada").id
+    waiting(state, Message(f"earmark/earmark/person/{ada}/state", b"{}", 1, True, "state"))
+    monkeypatch.setattr(forgetting, "_clear_ourselves", full)
+    monkeypatch.setattr(forgetting.time, "sleep", lambda _seconds: pytest.fail("it waits for a daemon"))
+    told = earmark("people", "remove", "Ada", "--yes", "--json").json
+    assert (told["broker"], told["problems"]) == ("waiting", ["The disk is full. Free some space."])
