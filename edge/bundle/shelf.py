@@ -11,6 +11,7 @@ step leads back to it; what somebody put there by hand is not lost.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from edge.bundle.card import Card, fingerprint
-from edge.bundle.files import read_card
+from edge.bundle.files import card_and_signature, read_card
 from edge.bundle.locate import SUFFIX
 from edge.errors import BundleError, StorageError
 
@@ -45,7 +46,7 @@ class Shelf:
             try:
                 with part.open("wb") as file:
                     shutil.copyfileobj(stream, file)
-                target = self._versions / _file_name(read_card(part))
+                target = self._versions / _file_name(read_card(part), card_and_signature(part)[1])
                 part.chmod(0o644)
                 _sync(part)
                 part.replace(target)
@@ -54,8 +55,8 @@ class Shelf:
             _sync(self._versions)
             return target
 
-    def use(self, name: str, version: Path) -> None:
-        """From now on ``name`` means ``version``, which ``put`` gave."""
+    def use(self, name: str, version: Path) -> bool:
+        """From now on ``name`` means ``version``, which ``put`` gave; whether it meant another one before."""
         with _in_words(self._folder):
             link = self._folder / f"{name}{SUFFIX}"
             if (self._folder / name).is_dir():
@@ -72,6 +73,7 @@ class Shelf:
             if before != target:
                 _write(self._note(name), before)
             _relink(link, target)
+            return before != target
 
     def back(self, name: str) -> Path | None:
         """Undo the latest ``use``; gives what ``name`` means now, None where that is a bundle elsewhere. Raises
@@ -106,9 +108,11 @@ class Shelf:
         return self._versions / f"{name}.before"
 
 
-def _file_name(card: Card) -> str:
+def _file_name(card: Card, signature: bytes | None) -> str:
+    """One name for each bundle, and for each signature of it: none takes the place of another."""
     version = "".join(c if c.isalnum() or c in "._" else "_" for c in str(card.raw["version"]))[:40]
-    return f"{card.name}-{version}-{fingerprint(card.raw)}{SUFFIX}"
+    signed = "" if signature is None else f"-{hashlib.sha256(signature).hexdigest()[:8]}"
+    return f"{card.name}-{version}-{fingerprint(card.raw)}{signed}{SUFFIX}"
 
 
 def _name_of(path: Path) -> str:

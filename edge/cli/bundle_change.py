@@ -11,7 +11,7 @@ import argparse
 import contextlib
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,7 +21,7 @@ from edge.bundle.locate import locate
 from edge.bundle.shelf import VERSIONS, Shelf
 from edge.cli.at_account import in_folder_of
 from edge.cli.opening import open_settings
-from edge.cli.reload import Status, hang_up, new_faults, wait_for_reload
+from edge.cli.reload import Outcome, Status, hang_up, new_faults, wait_for_reload
 from edge.cli.status import find_daemon
 from edge.control.peer import Peer
 from edge.errors import BundleError, ControlError, IncompatibleBundleError, RolledBackError
@@ -143,14 +143,21 @@ def install(args: argparse.Namespace) -> Change:
     if fingerprint(read_card(stored).raw) != wanted:
         raise BundleError(f"{offer.path} changed while it was being read", "Try again.")
     with in_folder_of(account, place) as folder:
-        Shelf(folder / "bundles").use(name, stored)
+        another = Shelf(folder / "bundles").use(name, stored)
     if daemon is None:
         return Change("install", name, None, None, changed=True)
     try:
-        status = _reload(daemon, wanted, settings, args)
+        outcome = _reload(daemon, wanted, settings, args)
+        if outcome.why or outcome.status is None:
+            raise RolledBackError(
+                f"the daemon did not come back well with it ({outcome.why}), so the former bundle is in use again",
+                "The daemon's log says more.",
+            )
+        status = outcome.status
     except BaseException:
-        with in_folder_of(account, place) as folder:
-            Shelf(folder / "bundles").back(name)
+        if another:
+            with in_folder_of(account, place) as folder:
+                Shelf(folder / "bundles").back(name)
         _settle_back(daemon, settings, args)
         raise
     with in_folder_of(account, place) as folder:
@@ -169,8 +176,10 @@ def back(args: argparse.Namespace) -> Change:
     if daemon is None:
         return Change("back", args.what, None, None, changed=True)
     card = read_card(locate(args.what, bundle_dirs(settings, place)))
-    _reload(daemon, fingerprint(card.raw), settings, args)
     model = f"{card.name}-{card.raw['version']}"
+    outcome = _reload(daemon, fingerprint(card.raw), settings, args)
+    if outcome.why:
+        raise _not_well(model, outcome.why)
     return Change("back", args.what, str(daemon.status.get("model")), model, changed=True)
 
 
@@ -235,18 +244,12 @@ def _refuse_strangers(offer: Offer, settings: Settings, daemon: Running | None, 
         )
 
 
-def _reload(daemon: Running, wanted: str, settings: Settings, args: argparse.Namespace) -> Mapping[str, Any]:
-    """Make the daemon reload; gives how it is then. Raises ``RolledBackError``, before anything is rolled back."""
+def _reload(daemon: Running, wanted: str, settings: Settings, args: argparse.Namespace) -> Outcome:
+    """Make the daemon reload; gives how it is then."""
     hang_up(daemon.peer)
-    outcome = wait_for_reload(
+    return wait_for_reload(
         lambda: find_daemon(settings, args), daemon.status, wanted, args.wait + args.settle, args.settle
     )
-    if outcome.why or outcome.status is None:
-        raise RolledBackError(
-            f"the daemon did not come back well with it ({outcome.why}), so the former bundle is in use again",
-            "The daemon's log says more.",
-        )
-    return outcome.status
 
 
 def _settle_back(daemon: Running, settings: Settings, args: argparse.Namespace) -> None:
@@ -266,10 +269,14 @@ def _settle_back(daemon: Running, settings: Settings, args: argparse.Namespace) 
         lambda: find_daemon(settings, args), before, str(daemon.status.get("fingerprint")), args.wait, 0
     )
     if outcome.why:
-        raise ControlError(
-            f"the former bundle is in place again, but the daemon is not well: {outcome.why}",
-            "`systemctl status earmark` and its log say more.",
-        )
+        raise _not_well("the former bundle", outcome.why)
+
+
+def _not_well(what: str, why: str) -> ControlError:
+    return ControlError(
+        f"{what} is in place again, but the daemon is not well: {why}",
+        "`systemctl status earmark` and its log say more.",
+    )
 
 
 def _people(number: int) -> str:

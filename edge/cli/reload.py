@@ -33,7 +33,9 @@ class Outcome:
 
 
 def hang_up(peer: Peer) -> None:
-    """SIGHUP to the daemon. Raises ``StorageError`` where this account may not do that."""
+    """SIGHUP to the daemon. Raises ``StorageError`` where this account may not do that, or cannot see the process."""
+    if peer.pid <= 0:  # of another namespace; to the kernel 0 means this process and all beside it
+        raise StorageError("the daemon runs in a container of its own", "Run this in there.")
     try:
         os.kill(peer.pid, signal.SIGHUP)
     except ProcessLookupError:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.bundle import installed_bundles, open_bundle, pack, read_card
+from edge.bundle.files import card_and_signature, put_signature
 from edge.bundle.shelf import VERSIONS, Shelf
 from edge.errors import BundleError, StorageError
 from tests.edge.small_bundles import make
@@ -49,6 +50,19 @@ def test_a_name_means_what_was_put_to_use_and_one_step_leads_back(offers: tuple[
     assert version(folder) == "1"
     with pytest.raises(BundleError, match="nothing to go back to"):
         shelf.back("small")
+
+
+def test_the_same_bundle_with_another_signature_does_not_take_its_place(
+    offers: tuple[Path, ...], tmp_path: Path
+) -> None:
+    shelf = Shelf(tmp_path / "bundles")
+    kept = []
+    for signature in (b"one", b"another"):
+        put_signature(offers[0], signature)
+        with offers[0].open("rb") as stream:
+            kept.append(shelf.put(stream))
+    assert [card_and_signature(path)[1] for path in kept] == [b"one", b"another"]
+    assert [shelf.use("small", path) for path in (kept[0], kept[0], kept[1])] == [True, False, True]
 
 
 def test_back_from_the_first_leads_to_the_bundle_that_came_with_the_package(

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from edge.bundle import pack
+from edge.bundle import pack, read_card
+from edge.cli import bundle_change
 from edge.cli.at_account import in_folder_of
+from edge.cli.bundle_change import Running
+from edge.cli.reload import Outcome, hang_up
+from edge.control import Peer
 from edge.errors import StorageError
 from tests.edge.cli.conftest import Done
 from tests.edge.small_bundles import make
@@ -61,6 +65,59 @@ def test_a_bundle_of_another_name_is_refused(earmark: Earmark, small: Path, tmp_
     done = earmark("bundle", "install", tmp_path / "other.earmark")
     assert done.code == 5
     assert "models.bundle" in done.err
+
+
+@pytest.fixture
+def daemon(monkeypatch: pytest.MonkeyPatch, small: Path, tmp_path: Path) -> Callable[[str], None]:
+    """``daemon(why)``: one that listens with ``small``, and is not well after the next reload for the reason ``why``,
+    or well where there is none.
+    """
+    (tmp_path / "state").mkdir(mode=0o700)
+    status = {"state": str(tmp_path / "state"), "bundle": "small", "model": "small-0", "fingerprint": "0" * 16}
+    found = Running(status | {"enrolled": 0}, Peer(os.getpid(), os.geteuid(), frozenset()))
+    told: list[str] = []
+    monkeypatch.setattr(bundle_change, "_running", lambda settings, args: found)
+    monkeypatch.setattr(bundle_change, "hang_up", lambda peer: None)
+    monkeypatch.setattr(
+        bundle_change, "wait_for_reload", lambda *_: Outcome({"enrolled": 0}, told.pop() if told else "")
+    )
+    return told.append
+
+
+def version_in_use(tmp_path: Path) -> str:
+    return str(read_card(tmp_path / "state" / "bundles" / "small.earmark").raw["version"])
+
+
+def test_a_bundle_that_does_not_do_leaves_the_one_before_in_use_whichever_that_was(
+    earmark: Earmark, small: Path, daemon: Callable[[str], None], tmp_path: Path
+) -> None:
+    """Also where it is the very same once more: the way back from that is none."""
+    pack(make(tmp_path / "first", "statistics", version="1"), tmp_path / "first.earmark")
+    assert earmark("bundle", "install", tmp_path / "first.earmark").code == 0
+    assert earmark("bundle", "install", small).code == 0
+    for offer in (tmp_path / "first.earmark", small):
+        daemon("it stumbles")
+        done = earmark("bundle", "install", offer, "--force")
+        assert (done.code, version_in_use(tmp_path)) == (1, "2")
+        assert "it stumbles" in done.err and "the former bundle is in use again" in done.err
+
+
+def test_back_to_a_bundle_with_which_the_daemon_is_not_well_says_what_is_in_place(
+    earmark: Earmark, small: Path, daemon: Callable[[str], None], tmp_path: Path
+) -> None:
+    pack(make(tmp_path / "first", "statistics", version="1"), tmp_path / "first.earmark")
+    for offer in (tmp_path / "first.earmark", small):
+        assert earmark("bundle", "install", offer).code == 0
+    daemon("it stumbles")
+    done = earmark("bundle", "back", "small")
+    assert (done.code, version_in_use(tmp_path)) == (5, "1")
+    assert "small-1 is in place again, but the daemon is not well: it stumbles" in done.err
+
+
+def test_a_daemon_whose_process_cannot_be_seen_is_told_nothing() -> None:
+    """Of a process in another namespace the kernel says 0, which as a target means everybody here."""
+    with pytest.raises(StorageError, match="container"):
+        hang_up(Peer(0, os.geteuid(), frozenset()))
 
 
 def test_status_without_a_daemon_says_so(earmark: Earmark) -> None:
