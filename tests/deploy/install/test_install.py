@@ -1,5 +1,6 @@
 """Install, upgrade, go back and remove, in a folder instead of ``/``."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -180,6 +181,27 @@ def test_a_machine_that_cannot_do_it_is_told_why(found: Platform, said: str) -> 
 @pytest.mark.parametrize("version", [(3, 11), (3, 13)])
 def test_the_systems_of_a_pi_are_welcome(version: tuple[int, int]) -> None:
     judge(Platform(version, True, "aarch64"))
+
+
+def test_the_way_back_writes_through_no_link_of_the_services_account(tmp_path: Path) -> None:
+    """It works as root in a folder in which the account may put what it likes."""
+    world = World(tmp_path)
+    state, other = world.layout.state, tmp_path / "shadow"
+    state.mkdir(parents=True)
+    other.write_text("root's own\n")
+    other.chmod(0o600)
+    people = state / "people.sqlite"
+    people.write_text("old")
+    people.chmod(0o640)
+    os.utime(people, (1, 2))
+    snapshot.take(world.layout)
+    people.unlink()
+    for name in ("people.sqlite", ".people.sqlite.back", "people.json"):
+        (state / name).symlink_to(other)
+    snapshot.put_back(world.layout)
+    assert other.read_text() == "root's own\n"
+    assert (people.is_symlink(), people.read_text()) == (False, "old")
+    assert (people.stat().st_mode & 0o777, people.stat().st_mtime) == (0o640, 2)
 
 
 def test_a_copy_of_the_people_is_roots_alone_and_ends_with_the_trial(tmp_path: Path) -> None:
