@@ -25,7 +25,7 @@ from deploy.install.layout import CURRENT, PREVIOUS, Layout
 from deploy.install.platforms import ask, base_python
 from deploy.install.service import Services
 from deploy.install.signals import interruptible
-from deploy.install.sources import open_source
+from deploy.install.sources import open_source, sha256
 
 WATCH_SECONDS: Final = 10.0
 EXAMPLES: Final = """examples:
@@ -223,7 +223,7 @@ def _kit(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     print(f"{out}: Earmark {source.version} for {' and '.join(releases)} on {options.arch}, {size / 1e6:.0f} MB.")
-    print(f"SHA-256 {kits.digest(out)}")
+    print(f"SHA-256 {sha256(out)}")
     print(f"On the Pi: sudo python3 {out.name}")
     return 0
 

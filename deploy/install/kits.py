@@ -6,7 +6,6 @@ hashed, and is all that its installation needs besides Debian; it can be made on
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 import shutil
@@ -110,11 +109,6 @@ def requirements(wheel: Path, python: str, machine: str) -> list[str]:
     parse: Any = importlib.import_module("pip._vendor.packaging.requirements").Requirement
     wanted = [parse(text) for text in metadata.get_all("Requires-Dist", [])]
     return [f"{one.name}{one.specifier}" for one in wanted if one.marker is None or one.marker.evaluate(environment)]
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a kit, to publish beside it."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _fetch(folder: Path, wanted: Sequence[str], release: Release, machine: str, workspace: Path) -> None:
