@@ -112,8 +112,13 @@ class Rollout:
             faults = "" if self._allow_faults else "; ".join(report.faults)
             if why := report.problem or self._action.amiss(Report(name, reachable=True), report) or faults:
                 well = False
-                self._say(name, f"not well any more ({why}); going back")
-                self._note(name, take_back(self._shells[name], self._action, self._pace, why), 0.0)
+                if self._journal.hosts[name].state == "already":
+                    # What was there before this rollout is not this rollout's to take back.
+                    ended = Ended("broken", after=report.get("model"), why=f"{why}; nothing was changed there")
+                else:
+                    self._say(name, f"not well any more ({why}); going back")
+                    ended = take_back(self._shells[name], self._action, self._pace, why)
+                self._note(name, ended, 0.0)
         return well
 
     def _verdict(self) -> int:

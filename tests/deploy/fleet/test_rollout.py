@@ -177,6 +177,23 @@ def test_a_host_that_falls_ill_while_it_soaks_goes_back_and_stops_everything(tmp
     assert [device.runs for device in devices.values()] == ["old", "new", "old"]
 
 
+def test_a_host_that_had_it_already_is_not_taken_back_to_something_older(tmp_path: Path) -> None:
+    devices = fleet(2)
+    devices["h0"].runs = "new"
+
+    class Ill(Renewal):
+        def foresee(self, host: Host, report: Report) -> Foresight:
+            devices["h0"].faults = ("microphone: gone",)
+            return super().foresee(host, report)
+
+    journal = journals.begin(tmp_path / "j.json", {}, (("h0",), ("h1",)))
+    shells: Any = devices
+    pace = replace(PACE, soak_seconds=0.01)
+    assert Rollout(journal, shells, Ill(), pace, lambda name, text: None).run() == 5
+    assert states(tmp_path) == ["broken", "waiting"]
+    assert (devices["h0"].runs, devices["h0"].log) == ("new", [])
+
+
 def test_ctrl_c_finishes_the_hosts_in_hand_and_can_be_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     devices = fleet(3)
     really, pressed = Rollout._next, []
