@@ -17,10 +17,9 @@ from edge.vault import CREDENTIAL
 from tests.broker import wait_for
 from tests.deploy.booted.machine import Machine
 from tests.deploy.fleet.speech import Speech
-from tests.deploy.fleet.sshd import configure, program
+from tests.deploy.fleet.sshd import PATIENCE_SECONDS, configure, program
 
 SSH_PORT = 22
-PATIENCE_SECONDS = 300.0
 EARS = "/run/ears"
 _SHOWN = "/run/shown/lab"
 _SSHD = """[Service]

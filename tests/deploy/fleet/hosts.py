@@ -28,10 +28,8 @@ from tests.broker import HOST as LOOPBACK
 from tests.broker import Listener, Mosquitto, free_port, wait_for
 from tests.deploy.fleet.cable import Cable
 from tests.deploy.fleet.speech import Speech
-from tests.deploy.fleet.sshd import PATH, ROOT, Operator, configure, program, quietly
+from tests.deploy.fleet.sshd import PATH, PATIENCE_SECONDS, ROOT, Operator, Sshd, configure, program, quietly
 
-PATIENCE_SECONDS = 300.0
-"""On a machine that does much else meanwhile."""
 BUNDLE = "baseline"
 """Cheap to compute, and rolled out under its own name."""
 
@@ -108,7 +106,7 @@ class TestHost:
         )
         self.earmark.chmod(0o755)
         self.config.write_text(self.settings())
-        self._sshd: subprocess.Popen[bytes] | None = None
+        self._sshd: Sshd | None = None
         self._daemon: subprocess.Popen[bytes] | None = None
         self._speech: Speech | None = None
 
@@ -120,25 +118,9 @@ class TestHost:
         )
 
     def start_sshd(self, public_key: str) -> None:
-        if os.geteuid() == 0:
-            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         home = {"SetEnv": f"HOME={self.folder / 'home'}"}
         self.known_host = configure(self.folder, self.network.address(self.name), self.port, public_key, more=home)
-        words = [
-            *self.network.inside(self.name),
-            program("sshd", "openssh-server"),
-            "-D",
-            "-e",
-            "-f",
-            str(self.folder / "sshd_config"),
-        ]
-        with (self.folder / "sshd.log").open("ab") as log:
-            self._sshd = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        wait_for(
-            lambda: "Server listening" in (self.folder / "sshd.log").read_text(),
-            f"the sshd of {self.name}",
-            PATIENCE_SECONDS,
-        )
+        self._sshd = Sshd(self.folder, self.network.inside(self.name))
 
     def start_daemon(self, pace: float = 1.0) -> None:
         words = [*self.network.inside(self.name), str(self.earmark), "run", "--source", "-"]
@@ -173,8 +155,7 @@ class TestHost:
     def stop(self) -> None:
         self.stop_daemon()
         if self._sshd is not None:
-            self._sshd.terminate()
-            self._sshd.wait(PATIENCE_SECONDS)
+            self._sshd.stop()
             self._sshd = None
 
 

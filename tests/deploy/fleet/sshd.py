@@ -16,8 +16,13 @@ from typing import Any
 
 import pytest
 
+from tests.broker import wait_for
+
 ROOT = Path(__file__).resolve().parents[3]
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+
+PATIENCE_SECONDS = 300.0
+"""On a machine that does much else meanwhile."""
 
 
 def program(name: str, package: str) -> str:
@@ -66,6 +71,23 @@ def configure(
     (folder / "sshd_config").write_text("".join(f"{key} {value}\n" for key, value in lines.items()))
     place = address if port == 22 else f"[{address}]:{port}"
     return f"{place} {host_key[0]} {host_key[1]}\n"
+
+
+class Sshd:
+    """One that runs. ``folder``: what ``configure`` wrote; ``inside``: words that stand before a command there."""
+
+    def __init__(self, folder: Path, inside: Sequence[str]) -> None:
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        words = [*inside, program("sshd", "openssh-server"), "-D", "-e", "-f", str(folder / "sshd_config")]
+        path = folder / "sshd.log"
+        with path.open("ab") as log:
+            self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_for(lambda: "Server listening" in path.read_text(), f"the sshd of {folder.name}", PATIENCE_SECONDS)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(PATIENCE_SECONDS)
 
 
 class Operator:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.broker import wait_for
-from tests.deploy.fleet.hosts import BUNDLE, PATIENCE_SECONDS, Lab, make_bundle
-from tests.deploy.fleet.sshd import states
+from tests.deploy.fleet.hosts import BUNDLE, Lab, make_bundle
+from tests.deploy.fleet.sshd import PATIENCE_SECONDS, states
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(1200)]
 

@@ -29,9 +29,9 @@ from edge.settings.sections import DEFAULT_BUNDLE
 from tests.arm64.kits import changed
 from tests.broker import Listener, Mosquitto, free_port, wait_for
 from tests.deploy.booted.machine import require
-from tests.deploy.fleet.devices import PATIENCE_SECONDS, Device
+from tests.deploy.fleet.devices import Device
 from tests.deploy.fleet.hosts import Network, make_bundle
-from tests.deploy.fleet.sshd import Operator, states
+from tests.deploy.fleet.sshd import PATIENCE_SECONDS, Operator, states
 
 NAMES: Final = ("attic", "cellar", "kitchen")
 PEOPLE: Final = ("Ada", "Ben")

@@ -53,6 +53,10 @@ def main():
         if {sick}:
             checks[3] |= dict(status="fail", sentence="The network is broken.", remedy="Mend it.")
         print(json.dumps(dict(checks=checks)))
+    elif words[0] == "status":
+        if {dumb}:
+            sys.exit("it does not say how it is")
+        print(json.dumps(dict(version="{version}", fingerprint="f", model="m", faults=[], outbox_dropped=0)))
     elif words[0] == "key":
         print(os.geteuid(), open("/proc/self/fd/" + os.environ["VOICEPRINT_KEY_FD"]).read())
     else:
@@ -90,10 +94,11 @@ esac
 
 def wheel(folder: Path, version: str, *, how: str = "") -> Path:
     """A wheel of Earmark ``version``. ``how``: ``sick``, its doctor finds that the network is broken; ``strict``, or
-    cannot read the people of other versions; ``hopeless``, it ends before it is ready; ``fragile``, a moment after.
+    cannot read the people of other versions; ``hopeless``, it ends before it is ready; ``fragile``, a moment after;
+    ``dumb``, it does not say how it is.
     """
     code = CODE.replace("{version}", version)
-    for word in ("sick", "hopeless", "fragile", "strict"):
+    for word in ("sick", "hopeless", "fragile", "strict", "dumb"):
         code = code.replace(f"{{{word}}}", str(word == how))
     info = f"earmark-{version}.dist-info"
     files = {
