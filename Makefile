@@ -51,6 +51,9 @@ microphone: $(TEST)/.installed ## let everything happen to a microphone that can
 overload: $(TEST)/.installed ## more sound than the machine can handle; ARGS="--minutes 10 --slowness 4"
 	OMP_NUM_THREADS=1 $(TEST)/bin/python -m tests.reliability.overload $(ARGS)
 
+fleet: $(TEST)/.installed ## three devices upgraded over SSH, with real installations (root, network, ten minutes)
+	OMP_NUM_THREADS=1 $(TEST)/bin/python -m tests.deploy.fleet.upgrades $(ARGS)
+
 test-arm64: $(TEST)/.installed ## the life of a device in emulated Debians (root, network, an hour); ARGS="bookworm --quick"
 	OMP_NUM_THREADS=1 $(TEST)/bin/python -m tests.arm64.check $(ARGS)
 
