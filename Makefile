@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check bench chaos soak fuzz microphone overload test-arm64 test-ha kit clean system python lint
+.PHONY: help demo test check bench chaos soak fuzz microphone overload fleet test-arm64 test-ha kit clean system python lint
 
 # The first Python that is new enough; override with PYTHON=/path/to/python3.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
