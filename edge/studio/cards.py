@@ -77,6 +77,12 @@ def _text(one: Mapping[str, Any], key: str, form: str) -> str:
     return form.format(value) if isinstance(value, int | float) else "-"
 
 
+def statements(card: ModelCard, key: str) -> list[str]:
+    """What the card says under ``key``, which may be one text or several."""
+    found = card.raw.get(key) or []
+    return [found] if isinstance(found, str) else [str(one) for one in found]
+
+
 def facts(card: ModelCard) -> list[tuple[str, str]]:
     """Short facts with their names."""
     raw = card.raw

@@ -165,7 +165,7 @@ def evidence(decision: Decision, thresholds: tuple[float, float]) -> Chart:
     low = min([reject, *(person.llr for person in people)]) - 2
     high = max([accept, *(person.llr for person in people)]) + 2
     zones = [
-        {"from": low, "to": reject, "means": "somebody else"},
+        {"from": low, "to": reject, "means": "unknown"},
         {"from": reject, "to": accept, "means": "uncertain"},
         {"from": accept, "to": high, "means": "named"},
     ]

@@ -103,7 +103,7 @@ def _new_name(session: Session, name: str) -> str:
 
 
 def _line(report: ClipReport) -> Line:
-    words = "; ".join(report.warnings) or "good"
+    words = "; ".join(report.warnings)
     if not report.accepted:
         words = f"{(report.reason or 'refused').replace('_', ' ')}: {report.hint}"
     return Line(report.source, report.accepted, words, report.speech_seconds, report.snr_db)

@@ -83,22 +83,29 @@ def options(place: Place, *, debug: bool = False) -> dict[str, Any]:
         "client_showErrorLinks": False,
         "logger_level": "info" if debug else "error",
         "logger_hideWelcomeMessage": True,
-        "theme_primaryColor": "#0072b2",
+        # Of both, not of `theme` itself, which would be light for everybody.
+        "theme_light_primaryColor": "#0072b2",
+        "theme_dark_primaryColor": "#56b4e9",
     }
 
 
 def serve(place: Place, key: str, ready: Callable[[str], None], *, debug: bool = False) -> None:
     """Serve until the end. ``ready`` is told the address once it answers."""
-    from streamlit import net_util
     from streamlit.web import bootstrap
 
-    # Streamlit asks a server on the internet for this machine's address where a page of another site knocks.
-    net_util.get_external_ip = lambda: None
+    keep_to_ourselves()
     flags = options(place, debug=debug)
     bootstrap.load_config_options(flags)
     waiting = threading.Thread(target=_tell, args=(place, place.url(key), ready), daemon=True, name="studio-ready")
     waiting.start()
     bootstrap.run(str(Path(__file__).with_name("app.py")), False, [], flags)
+
+
+def keep_to_ourselves() -> None:
+    """Streamlit asks a server on the internet for this machine's address where another site's page knocks: not here."""
+    from streamlit import net_util
+
+    net_util.get_external_ip = lambda: None
 
 
 def _tell(place: Place, url: str, ready: Callable[[str], None]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from edge.auth.words import REMEDIES, SENTENCES, compared
+from edge.auth.words import REMEDIES, SENTENCES
 from edge.decision import FAR_TARGETS
 from edge.records import UNSURE, Decision, LabelAnswer, LabelKind, Profile, UnsureReason
 
@@ -55,9 +55,13 @@ def why(decision: Decision) -> str:
 
 
 def needed(decision: Decision) -> tuple[str, str]:
-    """Probability and what it has to reach, as percentages with as many digits as it takes to see which is greater."""
-    digits = max(len(text) for text in compared(decision.probability, decision.threshold)) - 2
-    return tuple(f"{value:.{max(0, digits - 2)}%}" for value in (decision.probability, decision.threshold))  # type: ignore[return-value]
+    """Probability and what it has to reach, in percent with as many digits as it takes to see which is greater."""
+    shown = "", ""
+    for digits in (0, 1, 2, 3):
+        shown = f"{decision.probability:.{digits}%}", f"{decision.threshold:.{digits}%}"
+        if shown[0] != shown[1] and "100" not in "".join(shown):
+            break
+    return shown
 
 
 def flags(decision: Decision) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from edge.settings import bundle_dirs
-from edge.studio.cards import ModelCard, facts, figure_rows, installed
+from edge.studio.cards import ModelCard, facts, figure_rows, installed, statements
 from edge.studio.opened import Opened
 
 
@@ -38,8 +38,8 @@ def _card(card: ModelCard) -> None:
     left.markdown("**Made for**")
     left.markdown(str(raw.get("intended_use", "-")))
     right.markdown("**Must not be used for**")
-    right.markdown("\n".join(f"- {one}" for one in raw.get("must_not_be_used_for", [])))
-    if limits := raw.get("limits"):
+    right.markdown("\n".join(f"- {one}" for one in statements(card, "must_not_be_used_for")))
+    if limits := statements(card, "limits"):
         with st.expander("Limits"):
             st.markdown("\n".join(f"- {one}" for one in limits))
     if rows := figure_rows(card):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import Final
 
 import streamlit as st
 
@@ -16,7 +17,9 @@ from edge.studio.learner import Learner, sentence
 from edge.studio.opened import Opened
 from edge.studio.parts import clips, problem
 
-_NEW = "Somebody new"
+_NEW: Final = "Somebody new"
+_LINES: Final = 7
+"""More than these scroll."""
 
 
 def page(opened: Opened) -> None:
@@ -146,19 +149,15 @@ def _lines(learner: Learner) -> None:
     if not learner.lines:
         st.info("Each clip is judged at once, and appears here.", icon=":material/rule:")
         return
-    rows = [
-        {
-            "": "good" if line.good else "no",
-            "clip": line.source,
-            "speech": f"{line.speech_seconds:.1f} s",
-            "over noise": f"{line.snr_db:.0f} dB",
-            "why": line.words,
-        }
-        for line in learner.lines
-    ]
-    st.dataframe(
-        rows, hide_index=True, width="stretch", column_config={"why": st.column_config.TextColumn(width="large")}
-    )
+    good = sum(line.good for line in learner.lines)
+    st.markdown(f"**{good} of {len(learner.lines)} utterances are good**")
+    with st.container(height=340 if len(learner.lines) > _LINES else "content", border=False, gap="small"):
+        for line in learner.lines:
+            mark = ":green[:material/check:]" if line.good else ":orange[:material/close:]"
+            figures = f"{line.speech_seconds:.1f} s, {line.snr_db:.0f} dB over noise" if line.speech_seconds else ""
+            st.markdown(f"{mark} {_plain(line.source)} :gray[{figures}]")
+            if line.words:
+                st.caption(f"{line.words[:1].upper()}{line.words[1:]}")
 
 
 def _store(learner: Learner) -> None:
