@@ -192,14 +192,14 @@ def _by_command(data: bytes, place: Path) -> None:
     home = {"EARMARK_STATE": str(place / "state"), "HOME": str(place), "EARMARK_BUNDLES": str(place)}
     folder = Path(shutil.copytree(bundles() / "stats", place / "stats"))
     (folder / "card.json").write_bytes(data)
-    clip = place / "clip.wav"
-    shutil.copy(_clip(), clip)
+    clip = shutil.copy(clip_file(), place / "clip.wav")
     command("identify", clip, "--bundle", "stats", environ=home)
     command("doctor", "--only", "models", "--json", "--bundle", folder, environ=home)
 
 
 @cache
-def _clip() -> Path:
+def clip_file() -> Path:
+    """A recording of a made-up voice; made once in a process."""
     import soundfile
 
     path = bundles() / "clip.wav"

@@ -28,7 +28,7 @@ from edge.spoof import Repeats
 from tests.edge.small_bundles import sound
 from tests.fuzz.mutate import SCRAPS, mutate, mutate_json
 from tests.fuzz.target import Target, command, only_earmark_errors
-from tests.fuzz.targets_bundle import bundles
+from tests.fuzz.targets_bundle import bundles, clip_file
 
 TOPICS: Final = Topics("earmark", "kitchen")
 
@@ -258,8 +258,7 @@ def _everyday(name: str) -> Callable[[bytes, Path], None]:
     def run(data: bytes, place: Path) -> None:
         folder = laid(name, data, place)
         home = {"EARMARK_STATE": str(folder), "HOME": str(place), "EARMARK_MODELS__BUNDLE": str(bundles() / "stats")}
-        clip = place / "clip.wav"
-        clip.write_bytes((bundles() / "clip.wav").read_bytes() if (bundles() / "clip.wav").exists() else _clip())
+        clip = shutil.copy(clip_file(), place / "clip.wav")
         command(
             "doctor", "--only", "people", "--only", "outbox", "--only", "attempts", "--only", "household", environ=home
         )
@@ -272,14 +271,6 @@ def _everyday(name: str) -> Callable[[bytes, Path], None]:
         command("people", "remove", "Ada", "--yes", environ=home)
 
     return run
-
-
-@cache
-def _clip() -> bytes:
-    import soundfile
-
-    soundfile.write(bundles() / "clip.wav", sound(2.5), 16_000)
-    return (bundles() / "clip.wav").read_bytes()
 
 
 DATABASES: Final = ("people", "outbox", "attempts", "repeats")
