@@ -14,7 +14,7 @@ from edge.control import faults
 
 _GAUGES: Final = (
     ("listening", "listening", "Whether the daemon hears its source.", 1.0),
-    ("microphone_problem", "mic_problem", "Whether the microphone is lost or gives nothing.", 1.0),
+    ("microphone_problem", "mic_problem", "Whether the microphone is lost, or what it gives is of no use.", 1.0),
     ("broker_connected", "broker", "Whether the broker is connected; absent without one.", 1.0),
     ("overloaded", "overloaded", "Whether sound was lost within the last minute since this machine is too slow.", 1.0),
     ("people_enrolled", "enrolled", "People who can be named.", 1.0),

@@ -13,7 +13,9 @@ from typing import Any
 def faults(status: Mapping[str, Any]) -> tuple[str, ...]:
     """One sentence, without a full stop, for each fault."""
     found: list[str] = []
-    if problem := status.get("problem"):
+    # A microphone may deliver sound that is of no use: ``problem`` is for one that delivers none.
+    heard = (status.get("mic_reason") or "what it delivers is of no use") if status.get("mic_problem") else None
+    if problem := status.get("problem") or heard:
         found.append(f"microphone: {str(problem).rstrip('.')}")
     elif status.get("listening") is False and not status.get("switched_off"):
         found.append("it does not listen any more")

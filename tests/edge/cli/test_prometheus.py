@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from prometheus_client.parser import text_string_to_metric_families
 
 from edge.cli.prometheus import _COUNTERS, _GAUGES, exposition
+from edge.control import faults
 from edge.events import HealthState
 
 
@@ -42,6 +43,18 @@ def test_labels_keep_whatever_a_node_is_called() -> None:
 def test_a_fault_and_a_daemon_that_is_gone_are_numbers() -> None:
     assert _read(exposition(_status(broker=False)))["earmark_healthy"] == 0
     assert _read(exposition(None)) == {"earmark_up": 0}
+
+
+def test_a_microphone_that_gives_nothing_but_zeros_is_a_fault() -> None:
+    """It is no ``problem``, which is of one that gives nothing at all; ``health`` calls it one."""
+    muted = _status(
+        mic_problem=True, mic_fault="silent", mic_reason='the microphone "X" delivers nothing but zeros. Go.'
+    )
+    found = _read(exposition(muted))
+    assert (found["earmark_microphone_problem"], found["earmark_healthy"]) == (1, 0)
+    assert faults(muted) == ("microphone: it delivers nothing but zeros. Unmute it",)
+    assert faults(muted | {"problem": "it is lost."}) == ("microphone: it is lost",)
+    assert faults(_status()) == ()
 
 
 def test_no_metric_is_of_a_field_that_there_is_not() -> None:
