@@ -78,7 +78,8 @@ def _numbers(status: Mapping[str, Any]) -> str:
 
 
 def _level(recent: Mapping[str, Any]) -> str:
-    level, noise = (float(recent.get(key) or _LOWEST_DBFS) for key in ("level_dbfs", "noise_dbfs"))
+    told = (recent.get(key) for key in ("level_dbfs", "noise_dbfs"))
+    level, noise = (_LOWEST_DBFS if one is None else float(one) for one in told)
     said = "speaking" if recent.get("speaking") else ""
     return f"level {level:4.0f} dBFS  {meter(level, noise)}  background {noise:4.0f}  {said}".rstrip()
 

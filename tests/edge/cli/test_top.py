@@ -86,6 +86,11 @@ def test_the_meter_is_always_as_long(level: float, noise: float) -> None:
     assert len(bar) == len(meter(0, 0)) and bar.count("|") == 1
 
 
+def test_full_scale_is_not_silence() -> None:
+    shown = "\n".join(frame(STATUS, RECENT | {"level_dbfs": 0.0}, 200, 50, lambda text, style: text))
+    assert "level    0 dBFS" in shown and f"{'#' * 9}|" in shown
+
+
 def test_one_look_and_json(earmark, monkeypatch) -> None:
     with serving(Told()) as path:
         monkeypatch.setenv("EARMARK_CONTROL__PATH", str(path))
