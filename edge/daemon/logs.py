@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -35,11 +36,16 @@ class Restraint(logging.Filter):
         super().__init__()
         self._monotonic = monotonic
         self._seen: dict[tuple[str, int, str], tuple[float, int]] = {}  # since when, how many
+        self._lock = threading.Lock()  # a handler takes its own only after it has asked its filters
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to write it."""
         if record.msg == _UTTERANCE:
             return True
+        with self._lock:
+            return self._allows(record)
+
+    def _allows(self, record: logging.LogRecord) -> bool:
         key = (record.name, record.levelno, str(record.msg))
         now = self._monotonic()
         since, count = self._seen.pop(key, (now, 0))

@@ -386,6 +386,7 @@ class Station:
         if listening == self._listening:
             return
         if listening:
+            self._ear = Ear(self._clock)  # what a listener that ended late has told since counts no more
             self._dropped_before += self._listener.overload.dropped_samples
             self._listener = self._make_listener()
             self._listening = True

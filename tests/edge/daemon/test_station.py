@@ -17,7 +17,7 @@ from edge.correction import UNCORRECTED, Correction
 from edge.daemon.service import _refresh_people
 from edge.daemon.station import Station
 from edge.demo.stage import ASSETS
-from edge.errors import BundleError
+from edge.errors import BundleError, MicrophoneError
 from edge.mqtt import Command
 from edge.outbox import Outbox
 from edge.people import PeopleStore
@@ -262,3 +262,13 @@ def test_a_key_that_is_lost_while_the_daemon_runs_does_not_silence_it(
     _refresh_people(station)
     assert "2 people" in station.status()
     station.stop(1)
+
+
+def test_what_an_ended_listener_still_said_is_forgotten_when_listening_begins_again(settings, tmp_path) -> None:
+    station = Station(settings, tmp_path, SystemClock(), realtime=False)
+    station.start()
+    station._command(Command("set", "listening", b"OFF"))
+    station._microphone_problem(MicrophoneError("no answer", fault="no_answer"))
+    station._command(Command("set", "listening", b"ON"))
+    assert "no answer" not in station.status()
+    station.stop(5)
