@@ -58,9 +58,9 @@ def _source(layout: Layout) -> tuple[Path, bool] | None:
     if named is None:
         return None
     text, encrypted = named
-    folders = [""] if text.startswith("/") else [f"{store}.encrypted/" for store in _STORES] if encrypted else []
-    folders = folders or [f"{store}/" for store in _STORES]
-    paths = (layout.at(f"{folder}{text}") for folder in folders)
+    suffix = ".encrypted" if encrypted else ""
+    places = [text] if text.startswith("/") else [f"{store}{suffix}/{text}" for store in _STORES]
+    paths = (layout.at(place) for place in places)
     return next(((path, encrypted) for path in paths if path.exists()), None)
 
 
