@@ -6,6 +6,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from edge.events import schema
 from edge.homeassistant import (
@@ -21,6 +22,7 @@ from edge.mqtt import ROUTES, SETTINGS, Topics
 from edge.mqtt.topics import ACTIONS, ENROL_NAME, NUMBERS
 from edge.records import Message
 from edge.settings import Node
+from tests.edge.discovery_schema import DISCOVERY
 
 KITCHEN = Topics("earmark", "kitchen")
 NODE = Node(name="kitchen", room="Kitchen")
@@ -77,6 +79,29 @@ def test_the_entities_and_their_platforms() -> None:
         "mic_problem": "binary_sensor", "mic_fault": "sensor", "overloaded": "binary_sensor", "latency": "sensor",
         "snr": "sensor", "false_frames": "sensor", "enrolled": "sensor", "last_restart": "sensor", "model": "sensor",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["real", "alias", "none"])
+def test_the_document_is_one_that_home_assistant_takes_whole(mode: str) -> None:
+    for more in ({}, {"commands": True}, {"enrolment": True}, {"labels": LABELS, "hardware": "Raspberry Pi 4"}):
+        Draft202012Validator(DISCOVERY).validate(document(names=mode, **more))
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("latency", {"expires_after": 5}), ("latency", {"entity_category": "config"}), ("mic_fault", {"options": []}),
+        ("enrol_start", {"command_topic": "earmark/+/x"}), ("last_speaker", {"options": ["Ada"]}),
+        ("mic_fault", {"state_class": "measurement"}), ("profile", {"p": "selection"}), ("snr", {"unique_id": ""}),
+    ],
+)  # fmt: skip
+def test_the_schema_finds_what_home_assistant_would_drop_or_refuse(key: str, change: dict) -> None:
+    """Shows that the schema is one at all."""
+    made = document(commands=True, enrolment=True, labels=LABELS)
+    Draft202012Validator.check_schema(DISCOVERY)
+    assert Draft202012Validator(DISCOVERY).is_valid(made)
+    made["cmps"][key] |= change
+    assert not Draft202012Validator(DISCOVERY).is_valid(made)
 
 
 def test_the_parts_that_home_assistant_requires() -> None:
