@@ -47,9 +47,7 @@ def test_a_fault_and_a_daemon_that_is_gone_are_numbers() -> None:
 
 def test_a_microphone_that_gives_nothing_but_zeros_is_a_fault() -> None:
     """It is no ``problem``, which is of one that gives nothing at all; ``health`` calls it one."""
-    muted = _status(
-        mic_problem=True, mic_fault="silent", mic_reason='the microphone "X" delivers nothing but zeros. Go.'
-    )
+    muted = _status(mic_problem=True, mic_fault="silent", mic_reason="it delivers nothing but zeros. Unmute it.")
     found = _read(exposition(muted))
     assert (found["earmark_microphone_problem"], found["earmark_healthy"]) == (1, 0)
     assert faults(muted) == ("microphone: it delivers nothing but zeros. Unmute it",)
