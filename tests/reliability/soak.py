@@ -11,6 +11,7 @@ up, and a clock that is hours ahead afterwards), the broker is restarted, and a 
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 import tempfile
@@ -190,8 +191,6 @@ class Soak:
             self.run.warnings.append(f"{line['level']}: {line['message']}")
 
     def _collect(self) -> None:
-        import json
-
         run = self.run
         run.events = [json.loads(one) for one in self._listener.payloads(f"{BASE}/utterance")]
         run.health = [json.loads(one) for one in self._listener.payloads(f"{BASE}/health")]

@@ -47,8 +47,8 @@ def judge(toll: Toll) -> list[Check]:
     """All promises."""
     events = first_arrivals(toll.payloads)
     arrived = [one["id"] for one in events]
-    missing = [one for one in toll.decided if one not in set(arrived)]
-    strange = [one for one in arrived if one not in set(toll.decided)]
+    missing = set(toll.decided) - set(arrived)
+    strange = set(arrived) - set(toll.decided)
     # A reader that drops what it has seen sees each event once; what it drops must be the very same bytes.
     copies = {(one, events_bytes) for one, events_bytes in zip(map(_ident, toll.payloads), toll.payloads, strict=True)}
     outcomes = Counter(one["event_type"] for one in events)

@@ -81,7 +81,6 @@ def _time(run: Run) -> list[Check]:
     places = [one["at_s"] for one in {one["id"]: one for one in run.events}.values()]
     uptimes = [one["uptime_s"] for one in run.health]
     gaps = [after - before for before, after in pairwise(uptimes)]
-    # Four steps of the clock, no sound: the daemon may look at its watch late when this machine is busy.
     return [
         Check("steps of the clock", run.steps),
         Check("sleeps", run.sleeps),
