@@ -136,7 +136,8 @@ def install(args: argparse.Namespace) -> Change:
     if not args.force:
         _refuse_strangers(offer, settings, daemon, place)
     account = daemon.peer.uid if daemon else None
-    with in_folder_of(account, place) as folder, _stream(offer.path) as stream:
+    # Opened as whoever runs this: the daemon's account cannot look into their home.
+    with _stream(offer.path) as stream, in_folder_of(account, place) as folder:
         version = Shelf(folder / "bundles").put(stream).name
     stored = place / "bundles" / VERSIONS / version
     verify(stored, settings, place)

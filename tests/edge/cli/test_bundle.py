@@ -127,6 +127,21 @@ def test_status_without_a_daemon_says_so(earmark: Earmark) -> None:
     assert "systemctl start earmark" in done.json["error"]["remedy"]
 
 
+def test_root_installs_a_file_that_the_daemons_account_cannot_read(
+    earmark: Earmark, small: Path, tmp_path: Path
+) -> None:
+    """As a fleet does: it lies in the home of whoever brought it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be somebody else")
+    state, home = tmp_path / "state", tmp_path / "home"
+    for folder in (state, home):
+        folder.mkdir(mode=0o700)
+    os.chown(state, 12345, 12345)
+    done = earmark("bundle", "install", small.rename(home / small.name))
+    assert done.code == 0, done.err
+    assert (state / "bundles" / "small.earmark").lstat().st_uid == 12345
+
+
 def test_root_works_as_the_owner_of_a_folder_and_is_root_again(tmp_path: Path) -> None:
     """Also where the folder above is closed to that account, as systemd's /var/lib/private is."""
     if os.geteuid() != 0:
