@@ -38,15 +38,17 @@ PEOPLE: Final = ("Ada", "Ben")
 BUNDLE: Final = DEFAULT_BUNDLE
 GOOD: Final = "9.9.2"
 SPOILT: Final = f"edge/bundles/{DEFAULT_BUNDLE}/encoder.int8.tflite"
-MUTE: Final = (
-    "edge/cli/run.py",
-    '\n\ndef run(args: argparse.Namespace) -> int:\n    raise SystemExit("this version does not start")\n',
-)
+_FAILS: Final = """
+
+def run(args: argparse.Namespace) -> int:
+    import sys
+
+    print("{}", file=sys.stderr)
+    return 5
+"""
+MUTE: Final = ("edge/cli/run.py", _FAILS.format("this version does not start"))
 """Passes its self-test, and ends before it is ready."""
-DUMB: Final = (
-    "edge/cli/status.py",
-    '\n\ndef run(args: argparse.Namespace) -> int:\n    raise SystemExit("this version does not say how it is")\n',
-)
+DUMB: Final = ("edge/cli/status.py", _FAILS.format("this version does not say how it is"))
 """Becomes ready and stays so, but the fleet cannot see that it is well."""
 
 
