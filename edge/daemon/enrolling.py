@@ -44,7 +44,7 @@ _LOG = logging.getLogger(__name__)
 _GRACE_SECONDS: Final = 3.0
 _LONGEST_MESSAGE: Final = 250  # Home Assistant's states have 255 characters
 _CONSENT: Final = "enrolled over MQTT"
-_FAILED: Final = {
+_WHY: Final[dict[str, tuple[str, str]]] = {
     "no_name": ("no name was given", "Enter a name first."),
     "bad_name": ("that cannot be used as a name", "Use 1 to 32 letters, digits, spaces and the signs _ . ' -"),
     "name_taken": ("somebody of that name is enrolled already", "`earmark enroll --add` adds to a voice."),
@@ -54,6 +54,7 @@ _FAILED: Final = {
     "known_voice": ("this voice is enrolled already", ""),
     "microphone": ("the microphone gives nothing", "Health tells what is wrong with it."),
     "error": ("Earmark could not do it", "The device's log says more."),
+    **{reason: (reason.replace("_", " "), hint) for reason, hint in HINTS.items() if reason != "other_voice"},
 }
 """Reason -> words and what to do about it. No name in them: everybody at the broker reads this."""
 
@@ -179,7 +180,7 @@ class Enroller:
         run.ended.set()
 
     def _fail(self, reason: str) -> None:
-        words, hint = _FAILED.get(reason) or (reason.replace("_", " "), HINTS.get(reason, ""))  # type: ignore[call-overload]
+        words, hint = _WHY[reason]
         self._say("failed", f"Failed: {words}. Nothing was stored. {hint}".strip(), reason=reason, hint=hint or None)
 
     def _say(

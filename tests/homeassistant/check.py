@@ -38,7 +38,7 @@ class Report:
 
     def step(self, what: str, check: Callable[[], str]) -> bool:
         """Make one check and print its line; an assertion that fails is the line's end."""
-        if self._only and self._only not in what and check.__name__ not in ("begin", "make", "onboard", "play"):
+        if self._only and self._only not in what and what not in Scenes.NEEDED:
             return True
         begun = time.monotonic()
         try:
@@ -81,7 +81,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started here ends, too
     report = Report(options.only)
     with tempfile.TemporaryDirectory(prefix="earmark-ha-") as name, House(options.folder) as house:
-        if not report.step("the root", house.make):
+        if not report.step(Scenes.NEEDED[0], house.make):
             print("Home Assistant could not be installed: it needs the network.", file=sys.stderr)
             return EXIT_ENVIRONMENT
         folder = Path(name)
@@ -98,7 +98,7 @@ def main() -> int:
             scenes = Scenes(house, broker, microphone, listener, folder)
             ends.callback(scenes.end)
             for what, check in scenes.steps():
-                if not report.step(what, check) and what in scenes.NEEDED:
+                if not report.step(what, check) and what in Scenes.NEEDED:
                     break
     print(f"\n{len(report.failed)} failed: {', '.join(report.failed)}" if report.failed else "\nAll is well.")
     return 1 if report.failed else 0

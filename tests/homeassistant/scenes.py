@@ -40,7 +40,7 @@ _HARMLESS = ("google_translate", "mutagen")
 class Scenes:
     """What every step needs."""
 
-    NEEDED = ("Home Assistant and MQTT", "two people enrolled")
+    NEEDED = ("the root", "Home Assistant and MQTT", "two people enrolled", "at a microphone")
     """Without which nothing else can be tried."""
 
     def __init__(

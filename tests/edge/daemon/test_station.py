@@ -141,6 +141,14 @@ def test_a_strictness_chosen_over_mqtt_outlives_the_run_until_the_settings_say_a
     assert profile(tmp_path) == b"strict"
 
 
+def test_a_hold_time_chosen_over_mqtt_is_brought_into_its_bounds_and_outlives_the_run(settings, tmp_path) -> None:
+    through(settings, tmp_path, choose("hold_time", "5"))
+    assert states(tmp_path)["earmark/kitchen/cfg/hold_time/state"] == b"10"
+    assert through(settings, tmp_path).settings.homeassistant.hold_seconds == 10
+    longer = replace(settings, homeassistant=HomeAssistant(hold_seconds=300))
+    assert through(longer, tmp_path).settings.homeassistant.hold_seconds == 300
+
+
 def test_where_nothing_can_be_chosen_over_mqtt_the_settings_hold(settings, tmp_path) -> None:
     through(settings, tmp_path, choose("profile", "relaxed"))
     deaf = replace(settings, mqtt=replace(settings.mqtt, commands=False))
