@@ -41,9 +41,9 @@ def to_json(scored: ScoredList) -> dict[str, Any]:
     }
 
 
-def _spread(rising: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _spread(rising: metrics.Ints) -> metrics.Ints:
     """The last place of each of the counts 0, 1, 2, ... and then ever further apart."""
     most = int(rising[-1])
     wanted = np.unique(np.concatenate([[0], np.geomspace(1, max(1, most), POINTS // 2).astype(int)]))
     places = np.searchsorted(rising, wanted, side="right") - 1
-    return places[places >= 0]
+    return np.asarray(places[places >= 0], np.int64)
