@@ -32,13 +32,15 @@ EXIT_ENVIRONMENT = 5
 class Report:
     """A line per step."""
 
-    def __init__(self, only: str) -> None:
+    def __init__(self, only: str, since: str) -> None:
         self._only = only
+        self._since = since
         self.failed: list[str] = []
 
     def step(self, what: str, check: Callable[[], str]) -> bool:
         """Make one check and print its line; an assertion that fails is the line's end."""
-        if self._only and self._only not in what and what not in Scenes.NEEDED:
+        self._since = "" if self._since in what else self._since
+        if (self._since or self._only not in what) and what not in Scenes.NEEDED:
             return True
         begun = time.monotonic()
         try:
@@ -74,12 +76,13 @@ def main() -> int:
         "--folder", type=Path, default=Path("/var/tmp/earmark-roots"), help="keeps the root (%(default)s)"
     )
     parser.add_argument("--only", default="", metavar="WORD", help="steps with this in their name, and what they need")
+    parser.add_argument("--since", default="", metavar="WORD", help="begin with the step with this in its name")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="write Home Assistant's log to FILE")
     options = parser.parse_args()
     prepare()
     os.environ.pop("EARMARK_UNSHARED", None)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started here ends, too
-    report = Report(options.only)
+    report = Report(options.only, options.since)
     with tempfile.TemporaryDirectory(prefix="earmark-ha-") as name, House(options.folder) as house:
         if not report.step(Scenes.NEEDED[0], house.make):
             print("Home Assistant could not be installed: it needs the network.", file=sys.stderr)

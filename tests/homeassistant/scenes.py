@@ -24,17 +24,23 @@ from tests.scenarios.household import BASE, PLAY, ROOT, Daemon, utterances
 from tests.scenarios.test_microphone_flow import said
 from tests.virtual_microphone import VirtualMicrophone
 
-ASKED = {
-    "EARMARK_MQTT__COMMANDS": "true",
-    "EARMARK_MQTT__ENROLMENT": "true",
-    "EARMARK_HOMEASSISTANT__HOLD_SECONDS": "600",
-}
+QUIET = {"EARMARK_AUDIO__SILENT_SECONDS": "0"}
+"""A virtual microphone gives exact zeros while nothing is played, as a muted one does."""
+ASKED = QUIET | {
+    "EARMARK_MQTT__COMMANDS": "true", "EARMARK_MQTT__ENROLMENT": "true", "EARMARK_HOMEASSISTANT__HOLD_SECONDS": "600",
+}  # fmt: skip
 TOPICS = Topics("earmark", "kitchen")
 SPEAKER, EVENT, HEARD = "sensor.kitchen_last_speaker", "event.kitchen_utterance", "binary_sensor.kitchen_ears_{}_heard"
 AWAY = "unavailable"
 OURS = ("mqtt", "earmark", "kitchen", "blueprint", "automation")
 """What no warning or error in Home Assistant's log may be about."""
-_HARMLESS = ("google_translate", "mutagen")
+_HARMLESS = (
+    "google_translate",
+    "mutagen",
+    "mqtt.client] Error returned from MQTT server",
+    "mqtt.client] Failed to connect",
+)
+"""Of other integrations, and that the broker is away, which it is in one step."""
 
 
 class Scenes:
@@ -100,10 +106,10 @@ class Scenes:
         """Let the microphone hear clips."""
         self.microphone.play(said(*names))
 
-    def wav(self, name: str) -> Path:
-        """A clip with pauses around it, as a file that can be played."""
-        path = self.state.parent / f"{name}.wav"
-        soundfile.write(path, said(name), 16_000, subtype="PCM_16")
+    def wav(self, *names: str) -> Path:
+        """Clips with pauses around them, as a file that can be played."""
+        path = self.state.parent / f"{names[0]}.wav"
+        soundfile.write(path, said(*names), 16_000, subtype="PCM_16")
         return path
 
     def document(self) -> dict[str, Any]:
@@ -154,7 +160,10 @@ class Scenes:
 
     def play(self) -> str:
         """The simulated daemon: what it hears in recordings is what Home Assistant shows."""
-        daemon = self.run("--source", str(PLAY.stream), **ASKED)
+        recording = self.wav(
+            "clip-1-ada.ogg", "clip-3-ben.ogg", "clip-5-stranger.ogg", "clip-2-ada.ogg", "clip-4-ben.ogg"
+        )
+        daemon = self.run("--source", str(recording), **ASKED)
         self.listener.wait(TOPICS.discovery)
         self.complete()
         self.rest.until("an event", lambda: self.rest.attribute(EVENT, "event_type") == "identified")
@@ -234,7 +243,6 @@ class Scenes:
         clips = [str(path) for path in sorted(ASSETS.glob("ben-enrol-*.ogg"))]
         self.earmark("people", "remove", "Ben", "--yes")
         self.rest.until("Ben's entity goes", lambda: self.rest.state(HEARD.format("ben")) is None)
-        assert self.rest.value(SPEAKER) == "Ada"
         self.earmark("enroll", "Bernd", *clips)
         self.rest.shows(HEARD.format("bernd"), "off")
         self.say("clip-3-ben.ogg")
@@ -293,14 +301,14 @@ class Scenes:
         return f"its entity goes; {self.complete()}; {self.right()}"
 
     def silence(self) -> str:
-        self.run("--source", "mic")
+        self.run("--source", "mic", **QUIET)
         self.rest.until("no switch any more", lambda: self.rest.state("switch.kitchen_listening") is None)
         left = [entity for entity in self.entities().values() if "enrol_" in entity or "profile" in entity]
         assert not left, left
         return self.complete()
 
     def leave(self) -> str:
-        self.run("--source", "mic", EARMARK_HOMEASSISTANT__ENABLED="false")
+        self.run("--source", "mic", EARMARK_HOMEASSISTANT__ENABLED="false", **QUIET)
         self.rest.until(lambda: f"no entity is left: {self.entities()}", lambda: not self.entities())
         return "no entity and no orphan is left"
 
