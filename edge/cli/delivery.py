@@ -42,6 +42,11 @@ class Delivery:
             raise
         return self
 
+    @property
+    def states(self) -> list[Message]:
+        """The retained messages that stand at the broker, or will. Raises ``StorageError``."""
+        return [message for _, message in self._outbox.states()]
+
     def __call__(self, *messages: Message) -> None:
         """Publish."""
         self._publisher.publish(*messages)

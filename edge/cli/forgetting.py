@@ -7,13 +7,16 @@ messages about others are not lost.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
+from edge.assistant.feed import FOLDER as ASSISTANT
 from edge.auth import files
 from edge.auth.clock import BootClock
 from edge.auth.gate import Counter
@@ -35,6 +38,7 @@ _POLL_SECONDS: Final = 0.2
 Broker = Literal["clean", "cleared", "waiting"]
 """What became of retained topics and Home Assistant's entity: there were none, the broker has taken their removal, or
 that waits in the outbox for `earmark run` to reach the broker."""
+_ORDER: Final[tuple[Broker, ...]] = ("clean", "cleared", "waiting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +70,29 @@ def forget(settings: Settings, folder: Path, person: Person) -> Forgotten:
 
     fingerprints = tried(lambda: _fingerprints(folder, person.id))
     attempts = tried(lambda: _attempts(folder, person.id))
-    path = folder / "outbox.sqlite"
-    if not path.exists():
-        return Forgotten(fingerprints, attempts, problems=tuple(problems))
-    broker: Broker = "waiting"
-    events = tried(lambda: erasure.drop_events(path, called))
-    try:
-        known = erasure.mentioned(path, person.id, called)
-        if known:
-            _clear(settings, folder, person.id, shown, called)
-        broker = ("waiting" if erasure.mentioned(path, person.id, called) else "cleared") if known else "clean"
-        if not erasure.scrub(path):
-            problems.append(f"{path} is in use, so what was deleted in it stays there until it is written again.")
-    except EarmarkError as error:
-        problems.append(error.sentence())
+    events, broker = 0, _ORDER[0]
+    for place in (folder, folder / ASSISTANT):
+        path = place / "outbox.sqlite"
+        if path.exists():
+            events += tried(partial(erasure.drop_events, path, called))
+            try:
+                found = _at_broker(settings, place, person.id, shown, called)
+                if not erasure.scrub(path):
+                    problems.append(f"{path} is in use, so what was deleted in it stays there until it is used again.")
+            except EarmarkError as error:
+                problems.append(error.sentence())
+                found = "waiting"
+            broker = max(broker, found, key=_ORDER.index)
     return Forgotten(fingerprints, attempts, events, broker, tuple(problems))
+
+
+def _at_broker(settings: Settings, place: Path, person_id: str, shown: str, called: Collection[str]) -> Broker:
+    """What becomes of what the outbox in ``place`` has told the broker."""
+    path = place / "outbox.sqlite"
+    if not erasure.mentioned(path, person_id, called):
+        return "clean"
+    _clear(settings, place, person_id, shown, called)
+    return "waiting" if erasure.mentioned(path, person_id, called) else "cleared"
 
 
 def _fingerprints(folder: Path, person_id: str) -> int:
@@ -112,15 +124,23 @@ def _clear(settings: Settings, folder: Path, person_id: str, shown: str, called:
 
 
 def _clear_ourselves(settings: Settings, folder: Path, person_id: str, shown: str, called: Collection[str]) -> None:
-    topics = Topics(settings.mqtt.base_topic, settings.node.name, settings.homeassistant.prefix)
+    base = settings.mqtt.base_topic
     with Outbox(folder / "outbox.sqlite") as outbox:
         states = outbox.states()
+        topics = Topics(base, _node(base, states) or settings.node.name, settings.homeassistant.prefix)
         outbox.append_all(_clearing(topics, states, person_id, shown, called))
         if settings.mqtt.enabled:
             publisher = Publisher(settings.mqtt, topics, outbox)
             publisher.start()
             publisher.wait_until_drained(_BROKER_SECONDS)
             publisher.stop()
+
+
+def _node(base: str, states: Sequence[tuple[int, Message]]) -> str | None:
+    """Whose outbox it is: `earmark wyoming` has a node of its own, under any name."""
+    topic = re.compile(f"{re.escape(base)}/([a-z0-9_-]+)/availability")
+    names = [found[1] for _, message in states if (found := topic.fullmatch(message.topic))]
+    return names[-1] if names else None
 
 
 def _clearing(

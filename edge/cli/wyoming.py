@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,7 +15,7 @@ from edge import __version__
 from edge.cli import options
 from edge.cli.console import Console
 from edge.cli.session import Session, open_session
-from edge.errors import EXIT_OK, ExtraMissingError
+from edge.errors import EXIT_OK, EarmarkError, ExtraMissingError
 
 if TYPE_CHECKING:
     from edge.assistant.companion import Companion
@@ -34,6 +35,7 @@ earmark wyoming --service tcp://nas.lan:10300 --uri tcp://0.0.0.0:10301 --zeroco
 earmark wyoming --service tcp://127.0.0.1:10300 --only enrolled      strangers get an empty transcript
 earmark wyoming --service tcp://127.0.0.1:10300 --only Ada --only Ben
 """
+_LOG = logging.getLogger(__name__)
 _TICK_SECONDS: Final = 5.0
 
 
@@ -130,11 +132,18 @@ def _feed(session: Session, args: argparse.Namespace) -> Iterator[Feed]:
     ended = threading.Event()
     with Delivery(apart) as publish:
         feed = Feed(session.settings, node, session.model, __version__, publish)
-        feed.begin(session.voiceprints)
+        feed.begin(session.voiceprints, publish.states)
 
         def tick() -> None:
+            seen = -1
             while not ended.wait(_TICK_SECONDS):
                 feed.tick()
+                try:
+                    if (now := session.store.generation()) != seen:
+                        feed.people(session.voiceprints)
+                        seen = now
+                except EarmarkError as error:
+                    _LOG.warning("the people enrolled cannot be read, and stay as they were: %s", error.sentence())
 
         clock = threading.Thread(target=tick, name="assistant-clock", daemon=True)
         clock.start()

@@ -12,13 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from edge.assistant.feed import FOLDER
 from edge.auth.clock import BootClock
 from edge.auth.gate import Counter
 from edge.cli import forgetting
 from edge.errors import StorageError
+from edge.homeassistant import discovery_document, discovery_message
+from edge.mqtt import Topics
 from edge.outbox import Outbox
 from edge.people import PeopleStore
 from edge.records import Message
+from edge.settings import Node
 from edge.vault import passphrase
 from tests.edge.cli.conftest import ASSETS
 from tests.edge.people_plain import old_database
@@ -246,3 +250,30 @@ def test_a_state_that_cannot_be_cleared_is_told_at_once(earmark, state, monkeypa
     monkeypatch.setattr(forgetting.time, "sleep", lambda _seconds: pytest.fail("it waits for a daemon"))
     told = earmark("people", "remove", "Ada", "--yes", "--json").json
     assert (told["broker"], told["problems"]) == ("waiting", ["The disk is full. Free some space."])
+
+
+def test_what_the_assistant_has_told_of_somebody_is_taken_back_too(earmark, state, monkeypatch) -> None:
+    """Its node has an outbox of its own, and a name that only what it told can say."""
+    monkeypatch.setenv("EARMARK_MQTT__ENABLED", "false")
+    folder, node = state / FOLDER, "hall-ears"
+    with PeopleStore(state) as store:
+        ada, ben = store.find("Ada"), store.find("Ben")
+    topics = Topics("earmark", node)
+    told = discovery_document(topics, {one.id: one.name for one in (ada, ben)}, Node(name=node), "0.1.0")
+    waiting(
+        folder,
+        topics.availability(True),
+        discovery_message(topics, told),
+        *(topics.message("person", json.dumps({"speaker": one.name}).encode(), one.id) for one in (ada, ben)),
+        about(ada.id, "Ada"),
+        about(ben.id, "Ben"),
+    )
+    done = earmark("people", "remove", "Ada", "--yes", "--json").json
+    assert (done["events"], done["broker"], done["problems"]) == (1, "waiting", [])
+    with Outbox(folder / "outbox.sqlite") as outbox:
+        messages = [message for _, message in outbox.pending()]
+    assert Message(topics.of("person", ada.id), b"", 1, True, "state") in messages
+    documents = [json.loads(message.payload)["cmps"] for message in messages if message.topic == topics.discovery]
+    assert [documents[0][f"p_{ada.id}"], f"p_{ada.id}" in documents[-1]] == [{"p": "binary_sensor"}, False]
+    assert b"Ada" not in b"".join(message.payload for message in messages)
+    assert topics.of("person", ben.id) in {message.topic for message in messages}
