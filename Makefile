@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check bench chaos soak fuzz microphone overload fleet test-arm64 test-ha kit clean system python lint
+.PHONY: help demo test check bench chaos soak fuzz microphone overload fleet test-arm64 test-ha test-studio kit clean system python lint
 
 # The first Python that is new enough; override with PYTHON=/path/to/python3.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
@@ -12,6 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 
 DEMO := .venv
 TEST := .venv-test
+STUDIO := .venv-studio
 PIP := -m pip --disable-pip-version-check --no-input install --quiet
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -60,11 +61,15 @@ test-arm64: $(TEST)/.installed ## the life of a device in emulated Debians (root
 test-ha: $(TEST)/.installed ## Earmark in a house with a real Home Assistant (root, network; ten minutes); ARGS="--only broker"
 	OMP_NUM_THREADS=1 $(TEST)/bin/python -m tests.homeassistant.check $(ARGS)
 
+# Streamlit and what it brings (pandas, pyarrow) take 300 MB, so they have an environment of their own.
+test-studio: $(STUDIO)/.installed ## the studio's pages, and all of it in Chromium (apt install chromium)
+	OMP_NUM_THREADS=1 $(STUDIO)/bin/python -m pytest -q tests/edge/studio $(ARGS)
+
 kit: | python ## one file that installs Earmark on a Pi, earmark-VERSION-arm64.pyz; ARGS="--release trixie"
 	"$(PYTHON)" -m deploy.install kit $(ARGS)
 
 clean: ## remove the virtual environments, caches and build products
-	rm -rf $(DEMO) $(TEST) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(DEMO) $(TEST) $(STUDIO) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lint: $(TEST)/.installed
@@ -74,7 +79,8 @@ lint: $(TEST)/.installed
 
 $(DEMO)/.installed: EXTRAS := demo
 $(TEST)/.installed: EXTRAS := mic,train,test,demo
-$(DEMO)/.installed $(TEST)/.installed: setup.cfg pyproject.toml | python
+$(STUDIO)/.installed: EXTRAS := studio,browser
+$(DEMO)/.installed $(TEST)/.installed $(STUDIO)/.installed: setup.cfg pyproject.toml | python
 	@echo "Installing earmark[$(EXTRAS)] into $(@D); this takes a minute or more, once."
 	@$(@D)/bin/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(@D)
 	$(@D)/bin/python $(PIP) --editable '.[$(EXTRAS)]'

@@ -57,12 +57,17 @@ def chart(document: Chart, key: str, width: str = "stretch") -> None:
     st.vega_lite_chart(document, width=width, key=key)
 
 
+def at_home(folder: Path) -> str:
+    """The folder as people write it, ``~`` for their home."""
+    return f"~/{folder.relative_to(Path.home())}" if folder.is_relative_to(Path.home()) else str(folder)
+
+
 def footer(opened: Opened) -> None:
     """What is in force, and what becomes of sound and voices."""
     session = opened.session
     st.caption(f"**Model** {session.model}")
     st.caption(f"**Profile** {aim(session.settings.decide.profile)}")
-    st.caption(f"**People** in `{session.folder}`")
+    st.caption(f"**People** in `{at_home(session.folder)}`")
     st.caption(
         ":material/lock: Everything stays on this machine. Sound lives in memory until this page is closed; only "
         "enrolling somebody stores anything, and that is no sound."

@@ -30,6 +30,8 @@ FAULTS = {
     "the Pi needs the training stack": ("edge/scoring.py", "import scipy", "never needs the training stack"),
     "a second door to the broker": ("edge/events.py", "import paho.mqtt.client", "one door per dependency"),
     "a second door to the interpreter": ("edge/bundle.py", "import tflite_runtime", "one door per dependency"),
+    "a second door to the pages": ("edge/cli/identify.py", "import streamlit", "one door per dependency"),
+    "a command needs the pages": ("edge/cli/people.py", "import edge.studio.parts", "each stage sees only"),
     "deploy runs the daemon": ("deploy/units.py", "import edge.daemon", "deploy reads the edge's settings"),
 }
 

@@ -18,6 +18,7 @@ HEAVY = {
     "torch",
     "sklearn",
     "python_speech_features",
+    "streamlit",
 }
 
 

@@ -34,6 +34,7 @@ from tests.edge.studio.test_evaluation import report
 ROOT = Path(__file__).parents[3]
 PATIENCE_MS = 120_000
 LARGEST_PICTURE = 150_000
+pytestmark = pytest.mark.timeout(900)
 ADA = sorted(ASSETS.glob("ada-enrol-*.ogg"))
 BEN = sorted(ASSETS.glob("ben-enrol-*.ogg"))
 
@@ -42,12 +43,13 @@ class Studio:
     """``earmark studio`` in a process of its own, with a home folder and a state folder of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.home, self.state, self.port = folder / "home", folder / "state", free_port()
+        self.home, self.port = folder / "home", free_port()
+        self.state = self.home / ".local" / "state" / "earmark"
         self.home.mkdir()
         config = folder / "settings.yaml"
         config.write_text("models: {bundle: accurate, packs: [gender]}\nmqtt: {enabled: false}\n")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("EARMARK_", "XDG_"))}
-        words = ["--port", str(self.port), "--state", str(self.state), "--config", str(config)]
+        words = ["--port", str(self.port), "--config", str(config)]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "edge.cli", "studio", *words],
             cwd=ROOT,
@@ -56,7 +58,7 @@ class Studio:
             stderr=subprocess.STDOUT,
         )
         self._out = folder / "out"
-        wait_for(lambda: self.process.poll() is not None or "http" in self.told, "the studio", seconds=120)
+        wait_for(lambda: self.process.poll() is not None or "http" in self.told, "the studio", seconds=180)
         assert self.process.poll() is None, self.told
         found = re.search(r"http\S+", self.told)
         assert found
@@ -97,7 +99,7 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module", params=["light"])
+@pytest.fixture(scope="module")
 def page(studio: Studio, spoken: Path) -> Iterator[Page]:
     """A browser on the studio. In the end it must have talked to nobody else."""
     arguments = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
@@ -108,11 +110,11 @@ def page(studio: Studio, spoken: Path) -> Iterator[Page]:
             args=[*arguments, f"--use-file-for-fake-audio-capture={spoken}"],
         )
         context = browser.new_context(viewport={"width": 1280, "height": 900}, permissions=["microphone"])
+        context.set_default_timeout(PATIENCE_MS)
         found = context.new_page()
-        found.set_default_timeout(PATIENCE_MS)
         expect.set_options(timeout=PATIENCE_MS)
         found.on("request", lambda request: asked.append(request.url))
-        found.goto(studio.url)
+        found.goto(studio.url, wait_until="commit")
         yield found
         browser.close()
     own = f"http://127.0.0.1:{studio.port}/"
@@ -154,7 +156,7 @@ def enrol(page: Page, name: str, clips: list[Path], picture: str = "") -> None:
 
 
 def take(page: Page, name: str, height: int = 900) -> None:
-    """A picture for the documents, where they are asked for: of at most 256 colours, so that it is small."""
+    """A picture for the documents, where they are asked for: of 256 colours, so that it is small."""
     folder = os.environ.get("EARMARK_PICTURES")
     if not folder:
         return
@@ -163,7 +165,7 @@ def take(page: Page, name: str, height: int = 900) -> None:
     page.set_viewport_size({"width": 1280, "height": height})
     settled(page)
     page.mouse.move(0, 0)
-    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     path = Path(folder) / f"studio-{name}.png"
     image.save(path, optimize=True)
     assert path.stat().st_size < LARGEST_PICTURE
@@ -173,11 +175,11 @@ def take(page: Page, name: str, height: int = 900) -> None:
 def test_the_door_needs_the_key(studio: Studio, page: Page) -> None:
     page.get_by_role("heading", name="Try a voice").wait_for()
     other = page.context.new_page()
-    other.goto(studio.url.partition("?")[0])
+    other.goto(studio.url.partition("?")[0], wait_until="commit")
     other.get_by_role("heading", name="This studio has a key").wait_for()
     assert other.get_by_test_id("stSidebarNav").count() == 0
     other.close()
-    page.reload()
+    page.reload(wait_until="commit")
     page.get_by_role("heading", name="Try a voice").wait_for()
 
 
@@ -282,6 +284,6 @@ def test_another_sites_page_cannot_talk_to_it(studio: Studio) -> None:
 def test_ctrl_c_ends_it_and_nothing_is_left_behind(studio: Studio) -> None:
     assert studio.end() == 0
     assert "Traceback" not in studio.told, studio.told
-    assert not list(studio.home.rglob("*")), "Streamlit keeps nothing in the home folder"
-    kept = {path.name.partition("-")[0] for path in studio.state.rglob("*") if path.is_file()}
-    assert kept <= {"people.sqlite", "voiceprint.key", "repeats.sqlite", "people.sqlite-journal"}, kept
+    kept = {str(path.relative_to(studio.home)) for path in studio.home.rglob("*") if path.is_file()}
+    ours = {f".local/state/earmark/{name}" for name in ("people.sqlite", "voiceprint.key", "repeats.sqlite")}
+    assert {name.removesuffix("-journal") for name in kept} == ours
