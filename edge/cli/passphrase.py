@@ -28,7 +28,7 @@ def read_passphrase(path: str | None, *, fresh: bool, may_be_empty: bool = False
     can be asked, it is empty. Raises ``UsageError``.
     """
     if path is not None:
-        return _first_line(path)
+        return _encodable(_first_line(path))
     if not sys.stdin.isatty():
         if may_be_empty:
             return ""
@@ -38,6 +38,15 @@ def read_passphrase(path: str | None, *, fresh: bool, may_be_empty: bool = False
     given = getpass.getpass("Passphrase: ", stream=sys.stderr)
     if fresh and getpass.getpass("The same again: ", stream=sys.stderr) != given:
         raise UsageError("The two are not the same", "Type the same passphrase twice.")
+    return _encodable(given)
+
+
+def _encodable(given: str) -> str:
+    """``given``, of which a key can be made on any machine alike."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:  # bytes that were no text, in a terminal or pipe without UTF-8
+        raise UsageError("The passphrase is no UTF-8 text", "Type it in a terminal that is set to UTF-8.") from None
     return given
 
 

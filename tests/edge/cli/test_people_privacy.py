@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -277,3 +278,11 @@ def test_what_the_assistant_has_told_of_somebody_is_taken_back_too(earmark, stat
     assert [documents[0][f"p_{ada.id}"], f"p_{ada.id}" in documents[-1]] == [{"p": "binary_sensor"}, False]
     assert b"Ada" not in b"".join(message.payload for message in messages)
     assert topics.of("person", ben.id) in {message.topic for message in messages}
+
+
+def test_a_passphrase_that_is_no_text_is_a_sentence(earmark, state, tmp_path, monkeypatch) -> None:
+    """As from a pipe in the locale C, where Python keeps odd bytes as lone surrogates."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("correct horse \udcff battery\n"))
+    done = earmark("people", "export", tmp_path / "x", "--passphrase-file", "-")
+    assert done.code == 2 and "no UTF-8 text" in done.err and "horse" not in done.err
+    assert not (tmp_path / "x").exists()
