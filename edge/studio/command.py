@@ -23,8 +23,8 @@ exit codes: 0 ended by SIGTERM or Ctrl-C, 2 usage or a port that is taken, 5 no 
 EXAMPLES = """
 earmark studio
 earmark studio --port 8600 --profile strict
-sudo -u earmark earmark studio --config /etc/earmark/config.yaml     the daemon's people on this device
-ssh -L 8501:127.0.0.1:8501 pi earmark studio                         a Pi's studio in this machine's browser
+sudo earmark studio                                          on an installed Pi: the daemon's people
+ssh -t -L 8501:127.0.0.1:8501 pi sudo earmark studio         the same, in this machine's browser
 """
 PORT: Final = 8501
 

@@ -1,6 +1,6 @@
 """The studio in a real browser: Ada is enrolled, heard, renamed and removed (`make test-studio`).
 
-With the environment variable ``EARMARK_PICTURES`` the pictures of docs/studio.md are taken again into that folder.
+With the environment variable ``STUDIO_PICTURES`` the pictures of docs/studio.md are taken again into that folder.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.edge.cli.voice_bundle import ASSETS
 from tests.edge.studio.test_evaluation import report
 
 ROOT = Path(__file__).parents[3]
-PATIENCE_MS = 120_000
+PATIENCE_MS = 60_000
 LARGEST_PICTURE = 150_000
 pytestmark = pytest.mark.timeout(900)
 ADA = sorted(ASSETS.glob("ada-enrol-*.ogg"))
@@ -150,14 +150,14 @@ def enrol(page: Page, name: str, clips: list[Path], picture: str = "") -> None:
     expect(button).to_be_enabled()
     settled(page)
     if picture:
-        take(page, picture)
+        take(page, picture, 1010)
     button.click()
     page.get_by_text(f"{name} is enrolled").wait_for()
 
 
 def take(page: Page, name: str, height: int = 900) -> None:
     """A picture for the documents, where they are asked for: of 256 colours, so that it is small."""
-    folder = os.environ.get("EARMARK_PICTURES")
+    folder = os.environ.get("STUDIO_PICTURES")
     if not folder:
         return
     from PIL import Image
@@ -165,7 +165,11 @@ def take(page: Page, name: str, height: int = 900) -> None:
     page.set_viewport_size({"width": 1280, "height": height})
     settled(page)
     page.mouse.move(0, 0)
-    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    image = (
+        Image.open(io.BytesIO(page.screenshot()))
+        .convert("RGB")
+        .quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    )
     path = Path(folder) / f"studio-{name}.png"
     image.save(path, optimize=True)
     assert path.stat().st_size < LARGEST_PICTURE
@@ -193,7 +197,7 @@ def test_somebody_is_enrolled_from_clips_and_named(studio: Studio, page: Page) -
     page.get_by_text("Everybody who is heard here knows").click()
     page.get_by_text("Tell gender").click()
     upload(page, ASSETS / "clip-1-ada.ogg")
-    page.get_by_role("heading", name="Ada", exact=True).wait_for()
+    page.get_by_role("heading", name="Ada").first.wait_for()
     page.get_by_text("gender: female").wait_for()
     settled(page)
     assert page.locator("canvas, svg.marks").count() >= 4
@@ -213,7 +217,7 @@ def test_what_is_spoken_into_the_browser_is_heard(studio: Studio, page: Page) ->
     page.wait_for_timeout(9000)
     page.get_by_role("button", name="Stop recording").click()
     page.get_by_text("What it heard").wait_for()
-    page.get_by_role("heading", name="Ada", exact=True).first.wait_for()
+    page.get_by_role("heading", name="Ada").first.wait_for()
 
 
 def test_the_household_has_a_map_with_what_was_tried(studio: Studio, page: Page) -> None:
@@ -225,7 +229,7 @@ def test_the_household_has_a_map_with_what_was_tried(studio: Studio, page: Page)
 
 def test_a_report_gives_a_curve_to_move_along(studio: Studio, page: Page, tmp_path: Path) -> None:
     turn_to(page, "Trade-off")
-    given = os.environ.get("EARMARK_REPORT")
+    given = os.environ.get("STUDIO_REPORT")
     path = Path(given) if given else tmp_path / "report.json"
     if not given:
         path.write_bytes(report())

@@ -25,7 +25,7 @@ def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch, capsys
 def test_help_shows_examples(capsys):
     assert main(["studio", "--help"]) == 0
     told = capsys.readouterr().out
-    assert "examples:" in told and "ssh -L" in told and "--host" in told
+    assert "examples:" in told and "-L 8501" in told and "--host" in told
 
 
 @pytest.mark.parametrize(
