@@ -124,7 +124,7 @@ class Service:
                 _refresh_people(station)
                 people_due = now + _PEOPLE_SECONDS
             if now >= health_due or station.health_wanted:
-                station.publish_health()
+                _publish_health(station)
                 self._notifier.status(station.status())
                 health_due = now + _HEALTH_SECONDS
             if station.stalled_seconds() < _HANG_SECONDS:
@@ -181,6 +181,14 @@ def _refresh_people(station: Station) -> None:
         station.refresh_people()
     except EarmarkError as error:
         _LOG.error("the people enrolled cannot be read again, and stay as they were: %s", error.sentence())
+
+
+def _publish_health(station: Station) -> None:
+    """An outbox that cannot be read for now is a problem to report, not a reason to end."""
+    try:
+        station.publish_health()
+    except StorageError as error:
+        _LOG.error("the device's health cannot be told: %s", error.sentence())
 
 
 class SingleInstance:

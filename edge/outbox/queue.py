@@ -65,6 +65,8 @@ class Outbox:
         self._settled: dict[int, int] = {}
         self._unsaved_drops = 0
         self._last_id = 0
+        self._damage: sqlite3.Error | None = None
+        """Why the file is closed and must be put aside; None in good times."""
         self._reserve = Reserve(self.path.with_suffix(".reserve"))
         try:
             self._db = self._open()
@@ -240,6 +242,8 @@ class Outbox:
         changed.
         """
         durable = durable or bool(self._memory)
+        if self._damage is not None:
+            self._start_over(self._damage)
         try:
             given = self._transaction(change, durable)
         except sqlite3.DatabaseError as error:
@@ -275,12 +279,17 @@ class Outbox:
 
     def _read(self, query: str, *values: int) -> list[tuple[Any, ...]]:
         try:
-            return self._db.execute(query, values).fetchall()
-        except sqlite3.DatabaseError as error:
-            if not is_corrupt(error):
-                raise StorageError(f"The outbox {self.path} cannot be read: {error}", "Check the disk.") from error
-            self._start_over(error)
-            return []
+            if self._damage is not None:
+                self._start_over(self._damage)
+            try:
+                return self._db.execute(query, values).fetchall()
+            except sqlite3.DatabaseError as error:
+                if not is_corrupt(error):
+                    raise
+                self._start_over(error)
+                return []
+        except sqlite3.Error as error:
+            raise StorageError(f"The outbox {self.path} cannot be read: {error}", "Check the disk.") from error
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -300,9 +309,17 @@ class Outbox:
         return db
 
     def _start_over(self, error: sqlite3.Error) -> None:
+        """Put the damaged file aside and begin a new one. Raises ``sqlite3.Error`` where the disk does not allow that;
+        it is tried again before the next change or look.
+        """
         self._db.close()
-        move_aside(self.path, error, self._now())
-        self._db = self._connect()
+        self._damage = error
+        try:
+            move_aside(self.path, error, self._now())
+            self._db = self._connect()
+        except OSError as fault:
+            raise sqlite3.OperationalError(f"{error}; it cannot be put aside: {fault.strerror}") from fault
+        self._damage = None
 
 
 def _message(row: tuple[Any, ...]) -> tuple[int, Message]:

@@ -1,5 +1,6 @@
 """What is in the outbox stays in it, in order, until the broker has it."""
 
+import errno
 import os
 import re
 import resource
@@ -170,6 +171,31 @@ def test_damage_while_it_runs_costs_what_was_stored_but_not_what_comes(path: Pat
         assert numbers(outbox, after=last) == [7]
     assert "damaged" in caplog.text
     assert len(list(path.parent.glob("outbox.corrupt-*.sqlite"))) == 1
+
+
+def test_a_damaged_file_that_cannot_be_put_aside_costs_nothing_that_comes(path: Path, monkeypatch) -> None:
+    """As on a disk that became read-only: what is decided waits in memory, and is stored when that works again."""
+
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with Outbox(path) as outbox:
+        last = outbox.append(event(1))
+        with sqlite3.connect(path) as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.close()
+        with path.open("r+b") as file:
+            file.write(b"\xa5" * path.stat().st_size)
+        with monkeypatch.context() as broken:
+            broken.setattr("edge.outbox.queue.move_aside", read_only)
+            for number in (2, 3):
+                with pytest.raises(StorageError, match="Read-only file system"):
+                    outbox.append(event(number))
+            with pytest.raises(StorageError, match="cannot be put aside"):
+                outbox.pending()
+        assert numbers(outbox) == [2, 3]
+        assert outbox.append(event(4)) > last
+        assert numbers(outbox) == [2, 3, 4]
 
 
 @contextmanager
