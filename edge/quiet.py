@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import Final, TextIO
 
 _log = logging.getLogger(__name__)
-_lock: Final = threading.RLock()
+_lock = threading.RLock()
 """One for all: two that redirect at the same time would put each other's file back."""
 
 _STDERR: Final = 2
@@ -84,6 +84,15 @@ def _sort_out(lines: list[bytes], chatter: bytes | None, saved: int) -> None:
             _log.debug("suppressed: %s", line.decode(errors="replace").rstrip())
         else:
             os.write(saved, line)
+
+
+def _renew() -> None:
+    """A child has descriptors of its own, and none of the threads of which one may have held the lock."""
+    global _lock  # noqa: PLW0603 - as above
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew)
 
 
 def _scratch() -> int:

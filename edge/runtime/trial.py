@@ -21,7 +21,8 @@ from typing import Final, NoReturn
 
 MOST_BYTES: Final = 512 << 20
 """What it may allocate; the largest bundle that Earmark comes with needs about 40 MB."""
-MOST_SECONDS: Final = 60.0
+MOST_SECONDS: Final = 20.0
+"""Within the 30 s after which a supervisor takes a daemon that reloads for dead."""
 _LOOK_SECONDS: Final = 0.005
 _MEMORY, _OTHER = 3, 0
 

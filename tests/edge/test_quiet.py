@@ -57,3 +57,17 @@ def test_a_stream_that_cannot_be_flushed_does_not_keep_the_standard_error_away()
         "with quiet_stderr():\n    os.write(2, b'noise\\n')\nsys.stderr = real\nos.write(2, b'still here\\n')\n"
     )
     assert err == "still here\n"
+
+
+def test_a_child_does_not_wait_for_a_thread_that_it_does_not_have() -> None:
+    _, out = program(
+        "import os, threading\nfrom edge.quiet import quiet_stderr\n"
+        "held, done = threading.Event(), threading.Event()\n"
+        "def open_a_microphone():\n    with quiet_stderr():\n        held.set()\n        done.wait()\n"
+        "thread = threading.Thread(target=open_a_microphone)\nthread.start()\nheld.wait()\n"
+        "pid = os.fork()\n"
+        "if not pid:\n    import faulthandler\n    faulthandler.dump_traceback_later(60, exit=True)\n"
+        "    with quiet_stderr():\n        os._exit(5)\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\ndone.set()\nthread.join()\n"
+    )
+    assert out == "5\n"
