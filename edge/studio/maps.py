@@ -139,7 +139,7 @@ def det(found: TradeOff, chosen: int) -> Chart:
             "scale": {"domain": ends, "nice": False},
             "axis": {
                 "values": [round(probit(tick), 5) for tick in _TICKS],
-                "labelExpr": "format(100 * cumulativeNormal(datum.value), '.2~r') + ' %'",
+                "labelExpr": _tick_names(),
                 "grid": True,
             },
         }
@@ -183,6 +183,12 @@ def det(found: TradeOff, chosen: int) -> Chart:
             },
         ],
     }
+
+
+def _tick_names() -> str:
+    """The rates of the ticks as a Vega expression; Streamlit's Vega has no function that undoes a probit."""
+    near = (f"abs(datum.value - ({probit(tick):.5f})) < 0.001 ? '{100 * tick:g} %'" for tick in _TICKS)
+    return f"{' : '.join(near)} : ''"
 
 
 def _mark(found: TradeOff, number: int, name: str) -> Chart:

@@ -11,9 +11,9 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -198,7 +198,7 @@ def test_somebody_is_enrolled_from_clips_and_named(studio: Studio, page: Page) -
     page.get_by_text("Tell gender").click()
     upload(page, ASSETS / "clip-1-ada.ogg")
     page.get_by_role("heading", name="Ada").first.wait_for()
-    page.get_by_text("gender: female").wait_for()
+    page.get_by_text("gender: female").first.wait_for()
     settled(page)
     assert page.locator("canvas, svg.marks").count() >= 4
     take(page, "try", 1330)
@@ -224,7 +224,7 @@ def test_the_household_has_a_map_with_what_was_tried(studio: Studio, page: Page)
     turn_to(page, "Household map")
     page.get_by_text("How alike").wait_for()
     page.get_by_role("button", name="Forget what was tried").wait_for()
-    take(page, "household", 1000)
+    take(page, "household", 1220)
 
 
 def test_a_report_gives_a_curve_to_move_along(studio: Studio, page: Page, tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_a_report_gives_a_curve_to_move_along(studio: Studio, page: Page, tmp_pa
         path.write_bytes(report())
     page.locator("input[type=file]").set_input_files(path)
     page.get_by_text("Strangers let in (FAR)").first.wait_for()
-    take(page, "trade-off", 1080)
+    take(page, "trade-off", 1180)
     slider = page.get_by_role("slider")
     before = page.get_by_test_id("stMetricValue").first.inner_text()
     slider.press("Home")
@@ -273,16 +273,24 @@ def test_somebody_is_renamed_and_removed_for_good(studio: Studio, page: Page) ->
         raise AssertionError("still there")
 
 
-def test_another_sites_page_cannot_talk_to_it(studio: Studio) -> None:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{studio.port}/_stcore/stream",
-        headers={
-            "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Origin": "http://evil.example", "Host": "evil.example",
-        },
-    )  # fmt: skip
-    with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen(request, timeout=30)
+@pytest.mark.parametrize(
+    ("host", "origin", "answer"),
+    [
+        ("127.0.0.1", "http://127.0.0.1", "101"),
+        ("127.0.0.1", "http://evil.example", "403"),
+        ("evil.example", "http://evil.example", "403"),
+    ],
+    ids=["own page", "another site", "another site's name that leads here"],
+)
+def test_another_sites_page_cannot_talk_to_it(studio: Studio, host: str, origin: str, answer: str) -> None:
+    lines = [
+        "GET /_stcore/stream HTTP/1.1", f"Host: {host}:{studio.port}", f"Origin: {origin}:{studio.port}",
+        "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "", "",
+    ]  # fmt: skip
+    with socket.create_connection(("127.0.0.1", studio.port), timeout=60) as line:
+        line.sendall("\r\n".join(lines).encode())
+        assert line.recv(64).decode().split()[1] == answer
 
 
 def test_ctrl_c_ends_it_and_nothing_is_left_behind(studio: Studio) -> None:
