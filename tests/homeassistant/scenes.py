@@ -125,11 +125,11 @@ class Scenes:
     def complete(self) -> str:
         """Exactly the announced entities are in the registry, and none of them is an orphan."""
 
-        def same() -> bool:
-            return set(self.entities()) == {one["unique_id"] for one in self.document()["cmps"].values()}
+        def differing() -> set[str]:
+            told = self.document()["cmps"].values()  # what is about to go is a platform and nothing else
+            return set(self.entities()) ^ {one.get("unique_id", one["p"]) for one in told}
 
-        announced_now = {one["unique_id"] for one in self.document()["cmps"].values()}
-        self.rest.until(lambda: f"registry and document agree: {set(self.entities()) ^ announced_now}", same)
+        self.rest.until(lambda: f"registry and document agree: {differing()}", lambda: not differing())
         return f"{len(self.entities())} entities, as announced"
 
     def right(self) -> str:
