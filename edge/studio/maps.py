@@ -132,7 +132,7 @@ def det(found: TradeOff, chosen: int) -> Chart:
     here = [_mark(found, chosen, "chosen")]
     ends = [probit(LOWEST), probit(HIGHEST)]
     place: Chart = {
-        side: {
+        channel: {
             "field": side,
             "type": "quantitative",
             "title": title,
@@ -143,7 +143,7 @@ def det(found: TradeOff, chosen: int) -> Chart:
                 "grid": True,
             },
         }
-        for side, title in (("far", "Strangers let in (FAR)"), ("frr", "Right person refused (FRR)"))
+        for channel, side, title in (("x", "far", "Strangers let in (FAR)"), ("y", "frr", "Right person refused (FRR)"))
     }
     return {
         "autosize": AUTOSIZE,
@@ -186,7 +186,7 @@ def det(found: TradeOff, chosen: int) -> Chart:
 
 
 def _tick_names() -> str:
-    """The rates of the ticks as a Vega expression; Streamlit's Vega has no function that undoes a probit."""
+    """The rates of the ticks as a Vega expression."""
     near = (f"abs(datum.value - ({probit(tick):.5f})) < 0.001 ? '{100 * tick:g} %'" for tick in _TICKS)
     return f"{' : '.join(near)} : ''"
 

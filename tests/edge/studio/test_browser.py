@@ -32,7 +32,7 @@ from tests.edge.cli.voice_bundle import ASSETS
 from tests.edge.studio.test_evaluation import report
 
 ROOT = Path(__file__).parents[3]
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
 LARGEST_PICTURE = 150_000
 pytestmark = pytest.mark.timeout(900)
 ADA = sorted(ASSETS.glob("ada-enrol-*.ogg"))
@@ -204,6 +204,7 @@ def test_somebody_is_enrolled_from_clips_and_named(studio: Studio, page: Page) -
     take(page, "try", 1330)
     for broken, words in ((b"", "voice.wav is empty"), (b"no sound" * 99, "voice.wav is not audio")):
         page.get_by_role("button", name=re.compile("Remove|Delete")).first.click()
+        settled(page)
         page.locator("input[type=file]").set_input_files(
             {"name": "voice.wav", "mimeType": "audio/wav", "buffer": broken}
         )

@@ -56,6 +56,7 @@ def test_the_curve_that_is_drawn_goes_through_the_counts():
     assert line[-1]["far"] == pytest.approx(probit(HIGHEST), abs=1e-3)
     marks = {mark["name"]: mark for mark in drawn["layer"][2]["data"]["values"]}
     assert marks.keys() == {"balanced", "strict"} and marks["strict"]["frr"] == line[1]["frr"]
+    assert all(layer["encoding"].keys() >= {"x", "y"} for layer in drawn["layer"])
     json.dumps(drawn, allow_nan=False)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 
 import pytest
 
@@ -95,7 +97,8 @@ def test_somebody_is_enrolled_with_consent_and_clips_and_not_before_it_is_asked_
 
 
 def test_an_error_of_the_database_is_a_sentence_on_the_page(opened):
-    (opened.session.folder / "voiceprint.key").unlink()
+    with contextlib.closing(sqlite3.connect(opened.session.store.path)) as file, file:
+        file.execute("UPDATE vault SET key = 'another'")
     for name in ("try_voice", "people", "household"):
         assert len(look(name).error) == 1
 
