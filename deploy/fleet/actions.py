@@ -122,8 +122,8 @@ class SoftwareAction:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._digest = sha256_of(path)
         self._version = _version(path)
+        self._digest = sha256_of(path)
         self.title = f"Earmark {self._version}"
 
     def foresee(self, host: Host, report: Report) -> Foresight:

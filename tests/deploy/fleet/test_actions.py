@@ -115,6 +115,11 @@ def test_what_is_neither_kit_nor_wheel_is_refused(tmp_path: Path, name: str) -> 
         SoftwareAction(tmp_path / name)
 
 
+def test_a_kit_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(InventoryError, match="is no file"):
+        SoftwareAction(tmp_path / "earmark-0.2.0.pyz")
+
+
 def test_a_wheel_has_its_version_in_its_name(tmp_path: Path) -> None:
     wheel = tmp_path / "earmark-0.3.1-py3-none-any.whl"
     wheel.write_bytes(b"")
