@@ -110,7 +110,8 @@ class Segmenter:
         return self._history.end
 
     def open_samples(self) -> Float32:
-        """Samples certain to belong to the open utterance, float32 ``(n,)``, read-only; empty where nobody speaks.
+        """Samples certain to belong to the open utterance, float32 ``(n,)``, read-only; empty where nobody speaks. What
+        was given is valid until the utterance is: the next one is shown in the same place, which keeps memory flat.
 
         Each call gives at least what the one before gave, until the utterance ends; it is a prefix of its ``samples``.
         """
@@ -256,7 +257,7 @@ class Segmenter:
         noise = stretch.background if stretch.background is not None else stretch.quiet_before(frames_end)
         magnitude = np.abs(samples)
         self._free = end
-        self._shown, self._shown_length = _EMPTY, 0
+        self._shown_length = 0
         return Utterance(
             samples=samples,
             start=start,

@@ -106,7 +106,7 @@ def test_what_is_shown_early_is_a_prefix_of_the_utterance(sizes: list[int], limi
 
 
 def test_shown_samples_can_be_kept() -> None:
-    """What a caller holds is not overwritten by later audio, and can't be written to."""
+    """What a caller holds of an utterance is not overwritten while that goes on, and can't be written to."""
     segmenter = Segmenter(Segment())
     kept: list[tuple[Float32, Float32]] = []
     for block in cut(np.concatenate((speech_like(4.0, 4), silence(1))), 1600):
