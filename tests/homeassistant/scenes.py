@@ -134,7 +134,7 @@ class Scenes:
 
     def right(self) -> str:
         """Every enabled entity has a state that is what the topics say."""
-        last, health = (json.loads(self.listener.last(f"{BASE}/{one}") or b"{}") for one in ("last", "health"))
+        last, health = (json.loads(self.listener.wait(f"{BASE}/{one}")) for one in ("last", "health"))
         self.rest.shows(SPEAKER, last["speaker"])
         self.rest.shows("switch.kitchen_listening", "on")
         self.rest.shows("sensor.kitchen_enrolled", str(health["enrolled"]))
