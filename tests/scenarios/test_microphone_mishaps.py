@@ -24,7 +24,7 @@ def trial(tmp_path: Path) -> Iterator[Trial]:
 
 
 def test_whatever_happens_to_a_microphone_is_told_and_survived(trial: Trial) -> None:
-    """Each is named rightly, the microphone is found again, nothing spins meanwhile. `make microphone` has the times."""
+    """Each is named rightly, the microphone is found again, nothing spins. `make microphone` has the times."""
     found = judge([mishap(trial) for mishap in Trial.BRIEFLY], timed=False)
     assert [check for check in found if not check.holds] == []
     assert trial.hears()
