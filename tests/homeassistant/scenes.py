@@ -126,8 +126,9 @@ class Scenes:
         """Exactly the announced entities are in the registry, and none of them is an orphan."""
 
         def differing() -> set[str]:
-            told = self.document()["cmps"].values()  # what is about to go is a platform and nothing else
-            return set(self.entities()) ^ {one.get("unique_id", one["p"]) for one in told}
+            told = self.document()["cmps"].values()
+            # What is to go is a platform and nothing else.
+            return set(self.entities()) ^ {one["unique_id"] for one in told if len(one) > 1}
 
         self.rest.until(lambda: f"registry and document agree: {differing()}", lambda: not differing())
         return f"{len(self.entities())} entities, as announced"
