@@ -1,4 +1,4 @@
-"""What can be done to a host: another bundle, another version, other settings.
+"""What can be done to a host: another bundle, another version (other settings: ``settings.py``).
 
 Takes a shell and what was found out before. Gives nothing, or raises ``ChangeFailed``. Must hold: doing it twice is as
 doing it once; a file is verified where it arrives before it is used; the work itself is done by the host's own
@@ -7,15 +7,11 @@ doing it once; a file is verified where it arrives before it is used; the work i
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-import shlex
 import subprocess
 import sys
-import tempfile
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -27,7 +23,6 @@ from deploy.fleet.ssh import Done, Shell, sha256_of
 from edge.errors import EXIT_NO, EXIT_OK, EXIT_USAGE
 
 _CHANGE_SECONDS: Final = 1800.0
-_SYSTEM_CONFIG: Final = "/etc/earmark/earmark.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,82 +146,6 @@ class SoftwareAction:
         _judge(done, "the former version", undoing=True)
 
 
-class SettingsAction:
-    """The settings file that the inventory describes; checked there by the host's own version before it is used."""
-
-    def __init__(self) -> None:
-        self.title = "settings"
-        self._reloading: set[str] = set()
-
-    def foresee(self, host: Host, report: Report) -> Foresight:
-        """Whether the inventory has any is known; whether they differ only the host knows."""
-        if not host.settings:
-            return Foresight("", "", already=True)
-        return Foresight("as there", "as in the inventory")
-
-    def apply(self, shell: Shell, report: Report) -> None:
-        """Written beside, checked by ``earmark doctor``, switched, and the daemon told to reload."""
-        config = shell.host.config or _SYSTEM_CONFIG
-        if settings_differ(shell) is False:
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "earmark.yaml"
-            file.write_text(shell.host.settings, encoding="utf-8")
-            there = shell.put(file, sha256_of(file))
-        beside = f"{config}.new"
-        _shell(shell, f"install -m 644 {shlex.quote(there)} {shlex.quote(beside)}")
-        done = shell.run([shell.host.earmark, "doctor", "--only", "settings", "--json", "--config", beside])
-        if done.code != EXIT_OK:
-            shell.run(["rm", "-f", beside])
-            checks = done.json.get("checks")
-            said = checks[0].get("sentence") if isinstance(checks, list) and checks else done.last_words
-            raise ChangeFailed(f"its version of Earmark refuses the settings: {said}", as_before=True)
-        before = shlex.quote(f"{config}.before")
-        quoted = shlex.quote(config)
-        keep = f"if [ -e {quoted} ]; then cp -p {quoted} {before}; else rm -f {before}; fi"
-        _shell(shell, f"{keep} && mv -f {shlex.quote(beside)} {quoted}")
-        self._reloading.add(shell.host.name)
-        _hang_up(shell, report)
-        shell.forget(there)
-
-    def amiss(self, before: Report, after: Report) -> str:
-        """A reload that was refused, or has not come yet."""
-        refused = after.status.get("reload_refused")
-        if isinstance(refused, Mapping) and refused != before.status.get("reload_refused"):
-            return f"it refused to reload: {str(refused.get('why', '')).rstrip('.')}"
-        if before.name in self._reloading and before.get("started") == after.get("started"):
-            return "it has not reloaded"
-        return ""
-
-    def undo(self, shell: Shell) -> None:
-        """The file before."""
-        config = shell.host.config or _SYSTEM_CONFIG
-        _shell(shell, f"mv -f {shlex.quote(config + '.before')} {shlex.quote(config)}")
-        done = shell.earmark("status", "--json")
-        _hang_up(shell, Report(shell.host.name, True, True, "", done.json))
-
-
-def settings_differ(shell: Shell) -> bool | None:
-    """Whether the settings file there is another than the inventory's; None where the inventory has none."""
-    if not shell.host.settings:
-        return None
-    done = shell.run(["sha256sum", "--", shell.host.config or _SYSTEM_CONFIG])
-    wanted = hashlib.sha256(shell.host.settings.encode("utf-8")).hexdigest()
-    return done.code != 0 or done.out.split(" ", 1)[0] != wanted
-
-
-def _hang_up(shell: Shell, report: Report) -> None:
-    pid = report.get("pid")
-    if pid.isdigit():
-        shell.run(["kill", "-HUP", pid])
-
-
-def _shell(shell: Shell, script: str) -> None:
-    done = shell.run(["sh", "-c", script])
-    if done.code:
-        raise ChangeFailed(f"the settings cannot be written: {done.last_words}", as_before=True)
-
-
 def _judge(done: Done, what: str, *, undoing: bool = False) -> None:
     """Raise ``ChangeFailed`` for a command there that did not do what it should."""
     if done.code == EXIT_OK:
@@ -287,7 +206,5 @@ __all__ = [
     "Action",
     "BundleAction",
     "Foresight",
-    "SettingsAction",
     "SoftwareAction",
-    "settings_differ",
 ]

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-from deploy.fleet.actions import settings_differ
 from deploy.fleet.asking import Report
 from deploy.fleet.faults import HostError
 from deploy.fleet.inventory import Pace
+from deploy.fleet.settings import settings_differ
 from deploy.fleet.ssh import Shell
 
 _ROOM_MB: Final = 500

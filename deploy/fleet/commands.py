@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.fleet import journal as journals
-from deploy.fleet.actions import Action, BundleAction, SettingsAction, SoftwareAction
+from deploy.fleet.actions import Action, BundleAction, SoftwareAction
 from deploy.fleet.asking import Report, ask_all
 from deploy.fleet.checks import check_host
 from deploy.fleet.faults import InventoryError, RolloutError
@@ -26,6 +26,7 @@ from deploy.fleet.inventory import DEFAULT_FILE, Host, Inventory, Pace, load_inv
 from deploy.fleet.one_host import unfit
 from deploy.fleet.plan import check_canary, waves
 from deploy.fleet.rollout import Rollout
+from deploy.fleet.settings import SettingsAction
 from deploy.fleet.ssh import Shell
 from deploy.fleet.tables import printable, status_table, table
 from edge.errors import EXIT_INTERRUPTED, EXIT_NO, EXIT_OK, EarmarkError

@@ -1,7 +1,8 @@
-"""The lab: three devices with people enrolled."""
+"""The lab: three devices with people enrolled; and an ssh that leads to this very machine."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 from tests.deploy.fleet.hosts import Lab, enrolled
 
 NAMES = ("attic", "cellar", "kitchen")
+SSH = """#!/bin/sh
+for last; do :; done
+cd && exec sh -c "$last"
+"""
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +38,17 @@ def lab(household: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture
+def own_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every host is this machine, with a home that has a space in its name; gives a folder for sockets."""
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "ssh"
+    program.write_text(SSH)
+    program.chmod(0o755)
+    home = tmp_path / "a home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    return tmp_path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -12,24 +11,10 @@ from deploy.fleet.inventory import Host
 from deploy.fleet.ssh import Shell, sha256_of
 from deploy.install.sources import from_wheel
 
-SSH = """#!/bin/sh
-for last; do :; done
-cd && exec sh -c "$last"
-"""
-
 
 @pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """A host whose home has a space in its name."""
-    (tmp_path / "bin").mkdir()
-    program = tmp_path / "bin" / "ssh"
-    program.write_text(SSH)
-    program.chmod(0o755)
-    home = tmp_path / "a home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    return Shell(Host("attic", "attic", sudo=False), tmp_path)
+def shell(own_ssh: Path) -> Shell:
+    return Shell(Host("attic", "attic", sudo=False), own_ssh)
 
 
 @pytest.mark.parametrize("word", ["two words", "$HOME", "`id`", "a'b", 'a"b', "a;b", "*", "-n", "\\", "line\nline", ""])
