@@ -28,6 +28,7 @@ from edge.assistant.companion import Companion
 from edge.assistant.described import described
 from edge.assistant.identity import Identity
 from edge.assistant.permission import Permission
+from edge.assistant.reading import IDLE_SECONDS, STALLED_SECONDS, bounded
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,8 +37,6 @@ CONTEXT: Final = "earmark"
 _JUDGED_SECONDS: Final = 10.0
 """How long a transcript is held back at most where only some may ask; after that nobody was recognised."""
 _CONNECT_SECONDS: Final = 5.0
-_LARGEST: Final = 1 << 20
-"""Bytes of one event's data or sound: half a minute of it at 16 kHz. Data takes 30 times as much once it is parsed."""
 _MOST_AT_WORK: Final = 4
 """Requests of one connection that may still be listened to at a time: an assistant has one."""
 NOBODY_YET: Final = Identity("uncertain", reason="too_late")
@@ -46,7 +45,7 @@ NOBODY_YET: Final = Identity("uncertain", reason="too_late")
 @dataclass(frozen=True, slots=True)
 class Terms:
     """How a server relays. ``service``: URI of the one behind. ``wait_seconds``: how long a transcript may wait for the
-    speaker. ``shown``: an identity as others may see it.
+    speaker. ``shown``: an identity as others may see it. ``stalled_seconds``, ``idle_seconds``: see ``reading``.
     """
 
     service: str
@@ -54,28 +53,17 @@ class Terms:
     listen: Callable[[], Companion]
     shown: Callable[[Identity], dict[str, Any]]
     wait_seconds: float = 0.25
-
-
-def _bounded(reader: StreamReader) -> StreamReader:
-    """``reader``, which refuses to hold more of one event than any service sends."""
-    read = reader.readexactly
-
-    async def readexactly(n: int) -> bytes:
-        if n > _LARGEST:
-            raise ValueError(f"an event of {n} bytes")
-        return await read(n)
-
-    # The protocol's own reader takes whatever length a peer names; the method is the one place to stop it.
-    reader.readexactly = readexactly  # type: ignore[method-assign]
-    return reader
+    stalled_seconds: float = STALLED_SECONDS
+    idle_seconds: float = IDLE_SECONDS
 
 
 class Relay(AsyncEventHandler):
     """Made for each connection."""
 
     def __init__(self, terms: Terms, reader: StreamReader, writer: StreamWriter) -> None:
-        super().__init__(_bounded(reader), writer)
+        super().__init__(bounded(reader, terms.stalled_seconds, terms.idle_seconds, self._answered_meanwhile), writer)
         self._terms = terms
+        self._answered = False
         self._behind: AsyncClient | None = None
         self._answers: asyncio.Task[None] | None = None
         self._companion: Companion | None = None
@@ -86,6 +74,8 @@ class Relay(AsyncEventHandler):
         """Until either side hangs up. Whatever a stranger sends ends this connection, and nothing else."""
         try:
             await super().run()
+        except TimeoutError:
+            _LOG.warning("an assistant fell silent; its connection was closed")
         except (asyncio.IncompleteReadError, OSError):
             _LOG.debug("an assistant hung up in the middle of an event")
         except Exception as error:
@@ -98,10 +88,11 @@ class Relay(AsyncEventHandler):
             return not AudioStop.is_type(event.type)
         try:
             behind = await self._connected()
-            await behind.write_event(event)
-        except (OSError, TimeoutError) as error:
+            await asyncio.wait_for(behind.write_event(event), self._terms.stalled_seconds)
+        except OSError as error:
             self._unreachable = True
-            await self._excuse(f"The speech-to-text service at {self._terms.service} cannot be reached: {error}")
+            why = str(error) or "it does not answer"
+            await self._excuse(f"The speech-to-text service at {self._terms.service} cannot be reached: {why}")
             return not AudioStop.is_type(event.type)
         self._listen_along(event)
         return True
@@ -145,6 +136,8 @@ class Relay(AsyncEventHandler):
         if self._behind is None:
             behind = AsyncClient.from_uri(self._terms.service, connect_timeout=_CONNECT_SECONDS)
             await behind.connect()
+            assert behind._reader is not None  # connected
+            bounded(behind._reader, self._terms.stalled_seconds)
             self._behind = behind
             self._answers = asyncio.create_task(self._bring_answers(behind))
         return self._behind
@@ -153,10 +146,21 @@ class Relay(AsyncEventHandler):
         try:
             while (event := await behind.read_event()) is not None:
                 await self._answer(event)
+                self._answered = True
+        except TimeoutError:
+            _LOG.warning("the service at %s stopped in the middle of an answer", self._terms.service)
         except (OSError, asyncio.IncompleteReadError):
             _LOG.warning("the service at %s hung up", self._terms.service)
-        # The assistant must not wait for an answer that will not come.
-        self.writer.close()
+        except Exception as error:
+            _LOG.warning("the service at %s sent no Wyoming event (%s)", self._terms.service, type(error).__name__)
+        finally:
+            # The assistant must not wait for an answer that will not come.
+            self.writer.close()
+
+    def _answered_meanwhile(self) -> bool:
+        """Whether the service has said something since this was asked last."""
+        answered, self._answered = self._answered, False
+        return answered
 
     async def _answer(self, event: Event) -> None:
         if Info.is_type(event.type):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from wyoming.event import Event
 
 from edge.assistant.companion import Companion
 from edge.assistant.permission import Permission
+from edge.assistant.reading import bounded
 from edge.assistant.relay import Relay, Terms
 from edge.records import AudioBlock
 from edge.settings import Settings
@@ -85,6 +87,79 @@ def test_requests_that_come_faster_than_they_can_be_heard_start_no_more_threads(
         await asyncio.wait_for(made[-1].answer, 60)
 
     asyncio.run(flood())
+
+
+NO_EVENTS = [
+    b"[]\n",
+    b'{"data_length": 2}\n[]',
+    b'{"type": "x", "data_length": 3}\n[1]',
+    b'{"data": {}}\n',
+    b'{"type": "transcript", "data": [1]}\n',
+    b'{"type": "x", "payload_length": "a"}\n',
+    b'{"type": "x", "payload_length": %d}\n' % (_MIB + 1),
+    b"\xff\n",
+    b"x" * 200_000,
+]
+
+
+async def _between(folder: Path, asked: bytes, answer: bytes, **terms: Any) -> bytes:
+    """What an assistant gets that says ``asked``, waits, and never hangs up itself; the service says ``answer`` to its
+    first word and waits, too.
+    """
+
+    async def behind(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            await reader.readline()
+            writer.write(answer)
+            await reader.read()
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await Relay(agreed, reader, writer).run()
+
+    agreed = Terms(f"unix://{folder}/service", Permission(), lambda: pytest.fail("listened"), lambda who: {}, **terms)
+    service = await asyncio.start_unix_server(behind, folder / "service")
+    server = await asyncio.start_unix_server(serve, folder / "relay")
+    reader, writer = await asyncio.open_unix_connection(folder / "relay")
+    writer.write(asked)
+    try:
+        return await asyncio.wait_for(reader.read(), 60)
+    finally:
+        writer.close()
+        for one in (server, service):
+            one.close()
+
+
+@pytest.mark.parametrize("nonsense", NO_EVENTS)
+def test_an_assistant_does_not_wait_for_a_service_that_talks_nonsense(nonsense: bytes, tmp_path: Path) -> None:
+    asyncio.run(_between(tmp_path, b'{"type": "describe"}\n', nonsense))
+
+
+@pytest.mark.parametrize("half", [b'{"type": "in', b'{"type": "x", "payload_length": 9}\nabc'])
+def test_whoever_stops_in_the_middle_of_an_event_is_not_waited_for(half: bytes, tmp_path: Path) -> None:
+    for side in ("assistant", "service"):
+        folder = tmp_path / side
+        folder.mkdir()
+        asked = half if side == "assistant" else b'{"type": "describe"}\n'
+        asyncio.run(_between(folder, asked, half, stalled_seconds=0.1))
+
+
+def test_a_connection_without_a_word_from_either_side_is_closed(tmp_path: Path) -> None:
+    word = b'{"type": "ping"}\n'
+    got = asyncio.run(_between(tmp_path, word, word, idle_seconds=0.5))
+    assert got.count(b"ping") == 1
+
+
+def test_an_assistant_may_be_silent_while_the_service_speaks() -> None:
+    async def listen() -> bytes:
+        reader, answers = asyncio.StreamReader(), [True, True, False]
+        with pytest.raises(TimeoutError):
+            await bounded(reader, 60, 0.01, lambda: answers.pop(0)).readline()
+        assert not answers
+        reader.feed_data(b"a line\n")
+        return await reader.readline()
+
+    assert asyncio.run(listen()) == b"a line\n", "nothing is lost by waiting"
 
 
 @pytest.mark.parametrize("length", [4_000_000_000, _MIB + 1])
