@@ -40,6 +40,8 @@ class Action(Protocol):
 
     title: str
     """For people: ``bundle accurate-1.1.0``."""
+    digest: str
+    """SHA-256 in hex of the file that is sent, empty where there is none."""
 
     def foresee(self, host: Host, report: Report) -> Foresight:
         """What would happen; nothing is done."""
@@ -65,6 +67,7 @@ class BundleAction:
         self._force = force
         self._wait = f"{wait_seconds:g}"
         self.title = f"bundle {self._offer['model']}"
+        self.digest = str(self._offer["sha256"])
 
     def foresee(self, host: Host, report: Report) -> Foresight:
         """By names, fingerprints and embedding spaces."""
@@ -90,9 +93,8 @@ class BundleAction:
 
     def apply(self, shell: Shell, report: Report) -> None:
         """Copied beside, verified there, switched, reloaded: by ``earmark bundle install``."""
-        digest = str(self._offer["sha256"])
-        there = shell.put(self._path, digest)
-        words = ["bundle", "install", there, "--sha256", digest, "--json", "--wait", self._wait]
+        there = shell.put(self._path, self.digest)
+        words = ["bundle", "install", there, "--sha256", self.digest, "--json", "--wait", self._wait]
         words += ["--force"] if self._force else []
         _judge(shell.earmark(*words, seconds=_CHANGE_SECONDS), "the bundle")
         shell.forget(there)
@@ -118,7 +120,7 @@ class SoftwareAction:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._version = _version(path)
-        self._digest = sha256_of(path)
+        self.digest = sha256_of(path)
         self.title = f"Earmark {self._version}"
 
     def foresee(self, host: Host, report: Report) -> Foresight:
@@ -128,7 +130,7 @@ class SoftwareAction:
 
     def apply(self, shell: Shell, report: Report) -> None:
         """Sent, verified, given to the installer there; where Earmark is not installed yet, a kit brings its own."""
-        there = shell.put(self._path, self._digest)
+        there = shell.put(self._path, self.digest)
         if report.installed:
             done = shell.run([shell.host.earmark, "deploy", "upgrade", there, "--json"], seconds=_CHANGE_SECONDS)
         else:

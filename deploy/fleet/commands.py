@@ -158,6 +158,7 @@ def roll_out(options: argparse.Namespace) -> int:
                  "settle_seconds": pace.settle_seconds},
     }  # fmt: skip
     action = action_of(order)
+    order["sha256"] = action.digest
     if options.dry_run:
         return _foresee(options, chosen, plan, action, pace)
     path = options.journal or journals.usual_place(inventory.path)
@@ -181,7 +182,13 @@ def resume(options: argparse.Namespace) -> int:
         if journal is None or journal.finished:
             raise RolloutError("there is no rollout to go on with", "Begin one: `earmark fleet --help`.")
         pace = replace(inventory.pace, **journal.order.get("pace", {}))
-        return _go(options, inventory, journal, action_of(journal.order), pace)
+        action = action_of(journal.order)
+        if action.digest != journal.order.get("sha256", ""):
+            raise RolloutError(
+                f"{journal.order['file']} is another file than the one that the rollout of {journal.began} began with",
+                "Put that one back, or begin with the new one at the canary: the same command as then, with --new.",
+            )
+        return _go(options, inventory, journal, action, pace)
 
 
 def action_of(order: Mapping[str, Any]) -> Action:

@@ -29,7 +29,7 @@ class SettingsAction:
     """The settings file that the inventory describes; checked there by the host's own version before it is used."""
 
     def __init__(self) -> None:
-        self.title = "settings"
+        self.title, self.digest = "settings", ""
         self._reloading: set[str] = set()
 
     def foresee(self, host: Host, report: Report) -> Foresight:

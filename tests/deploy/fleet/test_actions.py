@@ -51,10 +51,10 @@ class Answers:
         pass
 
 
-def kit(folder: Path, version: str = "0.2.0") -> Path:
+def kit(folder: Path, version: str = "0.2.0", more: str = "") -> Path:
     path = folder / f"earmark-{version}-arm64.pyz"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("kit.json", json.dumps({"version": version}))
+        archive.writestr("kit.json", json.dumps({"version": version, "more": more}))
     return path
 
 
