@@ -15,6 +15,8 @@ from edge.errors import PeopleError
 _NAME: Final = re.compile(r"[\w .'-]{1,32}")
 _ID: Final = re.compile(r"p[0-9a-f]{4}")
 _ANSWERS: Final = frozenset({"unknown", "uncertain", "rejected", "nobody", "none", "unavailable"})
+LONGEST_NOTE: Final = 4000
+"""Characters of a note on consent, and of any other text that is kept of a person."""
 
 
 def check_name(name: str) -> str:
@@ -36,3 +38,11 @@ def check_name(name: str) -> str:
 def name_key(name: str) -> str:
     """What two spellings of a name have in common: case and compatible letters make no difference."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.strip()).casefold())
+
+
+def check_note(note: str) -> None:
+    """Raises ``PeopleError`` for a note on consent that no file of people could hold."""
+    if len(note) > LONGEST_NOTE:
+        raise PeopleError(
+            f"the note on consent has {len(note)} characters, and {LONGEST_NOTE} is the limit", "Shorten it."
+        )

@@ -22,7 +22,7 @@ from edge.errors import PeopleError
 from edge.people import rows
 from edge.people.database import FILE_NAME, connect, damaged, in_words, make_plain_tables, make_tables, version, wiping
 from edge.people.lookup import fitting, taken, unknown
-from edge.people.names import check_name, name_key
+from edge.people.names import check_name, check_note, name_key
 from edge.people.rows import Record
 from edge.records import Exemplar, Person
 from edge.sqlite_files import transaction
@@ -123,7 +123,7 @@ class PeopleStore:
         """Enrol somebody new, with all clips or not at all.
 
         ``consent``: a note on who agreed to what. ``created``: ISO time, by default now. Raises ``PeopleError`` where
-        the name will not do or is taken, without exemplars, and for the same clip twice.
+        the name will not do or is taken, for an endless note, without exemplars, and for the same clip twice.
         """
         name, clips = check_name(name), _checked(exemplars)
         person_id = self.add_records((Record("", name, created or _now(), consent, list(clips)),))[0]
@@ -140,6 +140,7 @@ class PeopleStore:
             ids, named = {record.id for record in there}, {name_key(record.name): record.name for record in there}
             for record in records:
                 name, clips = check_name(record.name), _checked(record.exemplars)
+                check_note(record.consent)
                 if name_key(name) in named:
                     raise taken(named[name_key(name)])
                 if len(ids) >= _MOST_PEOPLE:

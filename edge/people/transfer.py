@@ -1,8 +1,8 @@
 """People as one document, for `earmark people export` and `import`.
 
 Takes: records, or the bytes of a document. Gives: the other. Must hold: what comes back is what went in, to the bit;
-a document that makes no sense, or is larger than a database may be, is a ``PeopleError`` that says what. The document
-is in clear: ``vault.passphrase`` seals it.
+a document that makes no sense, or is larger than a database may be, is a ``PeopleError`` that says what, and none is
+made that could not be read again. The document is in clear: ``vault.passphrase`` seals it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from edge.errors import PeopleError
-from edge.people.names import check_name
+from edge.people.names import LONGEST_NOTE, check_name
 from edge.people.rows import Record
 from edge.records import Exemplar
 
@@ -27,11 +27,10 @@ _ID: Final = re.compile(r"p[0-9a-f]{4}")
 _MOST_PEOPLE: Final = 1000
 _MOST_EXEMPLARS: Final = 1000
 _MOST_DIMENSIONS: Final = 4096
-_LONGEST_TEXT: Final = 4000
 
 
 def document(records: Iterable[Record]) -> bytes:
-    """The document of these people."""
+    """The document of these people. Raises ``PeopleError`` for what ``parsed`` would not take."""
     people = [
         {
             "id": record.id,
@@ -42,7 +41,21 @@ def document(records: Iterable[Record]) -> bytes:
         }
         for record in records
     ]
-    return json.dumps({"kind": _KIND, "schema": SCHEMA, "people": people}, ensure_ascii=False).encode()
+    for one in people:
+        try:
+            _record(one)
+        except ValueError as error:
+            raise PeopleError(
+                f"{one['name']} cannot be exported: {error}",
+                "Name the others, or remove and enrol this person again.",
+            ) from error
+    data = json.dumps({"kind": _KIND, "schema": SCHEMA, "people": people}, ensure_ascii=False).encode()
+    if len(people) > _MOST_PEOPLE or len(data) > LARGEST_BYTES:
+        raise PeopleError(
+            f"{len(people)} people with {len(data) >> 20} MiB are more than one file may hold",
+            "Export some at a time, by name.",
+        )
+    return data
 
 
 def parsed(data: bytes) -> list[Record]:
@@ -94,7 +107,7 @@ def _exemplar(raw: Mapping[str, Any]) -> Exemplar:
     return Exemplar(vector, speech_seconds=_number(raw, "speech_seconds"), snr_db=_number(raw, "snr_db"), **texts)
 
 
-def _text(raw: Mapping[str, Any], key: str, longest: int = _LONGEST_TEXT) -> str:
+def _text(raw: Mapping[str, Any], key: str, longest: int = LONGEST_NOTE) -> str:
     value = raw[key]
     if not isinstance(value, str) or len(value) > longest:
         raise ValueError(f"{key} is no text, or too long a one")

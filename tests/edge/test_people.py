@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import PeopleError, UnknownPersonError
-from edge.people import PeopleStore, check_name
-from edge.people.names import name_key
+from edge.people import PeopleStore, check_name, transfer
+from edge.people.names import LONGEST_NOTE, name_key
+from edge.people.rows import Record
 from edge.records import Exemplar
 from tests.edge.people_clips import ENCODER, clip, clips
 
@@ -368,3 +369,25 @@ def test_voiceprints_from_before_spaces_get_theirs_from_their_encoder(store, pat
         told.add("Ben", [clip(3, "foreign")])
     assert [one.space for one in store.find("Ada").exemplars] == [SPACE, "voices-64/2"]
     assert [one.space for one in store.find("Ben").exemplars] == [""]
+
+
+def test_a_note_that_no_file_of_people_could_hold_is_refused_at_enrolment(store):
+    with pytest.raises(PeopleError, match="the note on consent has 4001 characters"):
+        store.add("Ada", clips(1), consent="x" * (LONGEST_NOTE + 1))
+    store.add("Ada", clips(1), consent="x" * LONGEST_NOTE)
+    assert len(transfer.parsed(transfer.document(store.records()))) == 1
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        Record("p0001", "Ada", "2026-11-21T10:00:00Z", "x" * (LONGEST_NOTE + 1), clips(1)),
+        Record("p0001", "Ada", "2026-11-21T10:00:00Z", "", clips(*range(1001))),
+        Record("p0001", "Ada", "2026-11-21T10:00:00Z", "", [replace(clip(1), snr_db=float("inf"))]),
+        Record("p0001", "Ada", "2026-11-21T10:00:00Z", "", [replace(clip(1), speech_seconds=float("nan"))]),
+    ],
+    ids=["note", "clips", "snr", "seconds"],
+)
+def test_nothing_is_exported_that_could_not_be_imported(record):
+    with pytest.raises(PeopleError, match="Ada cannot be exported: "):
+        transfer.document([record])
