@@ -7,22 +7,25 @@ doing it once; a file is verified where it arrives before it is used; the work i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from deploy.fleet.asking import Report
-from deploy.fleet.faults import ChangeFailed, InventoryError, RolloutError
+from deploy.fleet.faults import ChangeFailed, HostError, InventoryError, RolloutError
 from deploy.fleet.inventory import DEFAULT_EARMARK, Host
 from deploy.fleet.ssh import Done, Shell, sha256_of
 from edge.errors import EXIT_NO, EXIT_OK, EXIT_USAGE
 
-_CHANGE_SECONDS: Final = 1800.0
+_CHANGE_SECONDS: Final = 7200.0
+"""As long as the installer there gives each of its programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,9 @@ class BundleAction:
         there = shell.put(self._path, self.digest)
         words = ["bundle", "install", there, "--sha256", self.digest, "--json", "--wait", self._wait]
         words += ["--force"] if self._force else []
-        _judge(shell.earmark(*words, seconds=_CHANGE_SECONDS), "the bundle")
+        with begun("the bundle"):
+            done = shell.earmark(*words, seconds=_CHANGE_SECONDS)
+        _judge(done, "the bundle")
         shell.forget(there)
 
     def amiss(self, before: Report, after: Report) -> str:
@@ -131,10 +136,9 @@ class SoftwareAction:
     def apply(self, shell: Shell, report: Report) -> None:
         """Sent, verified, given to the installer there; where Earmark is not installed yet, a kit brings its own."""
         there = shell.put(self._path, self.digest)
-        if report.installed:
-            done = shell.run([shell.host.earmark, "deploy", "upgrade", there, "--json"], seconds=_CHANGE_SECONDS)
-        else:
-            done = shell.run(["python3", there, "install", "--json"], seconds=_CHANGE_SECONDS)
+        upgrade, install = [shell.host.earmark, "deploy", "upgrade", there], ["python3", there, "install"]
+        with begun(f"Earmark {self._version}"):
+            done = shell.run([*(upgrade if report.installed else install), "--json"], seconds=_CHANGE_SECONDS)
         _judge(done, f"Earmark {self._version}")
         shell.forget(there)
 
@@ -146,6 +150,16 @@ class SoftwareAction:
         """The version before."""
         done = shell.run([shell.host.earmark, "deploy", "rollback", "--json"], seconds=_CHANGE_SECONDS)
         _judge(done, "the former version", undoing=True)
+
+
+@contextlib.contextmanager
+def begun(what: str) -> Iterator[None]:
+    """Around the command that changes a host: where it is out of sight, what it does there goes on all the same."""
+    try:
+        yield
+    except HostError as error:
+        cause = f"{what}: {error.cause.rstrip('.')}; what was begun there may still go on"
+        raise ChangeFailed(cause, error.remedy, as_before=False, ended=False) from error
 
 
 def _judge(done: Done, what: str, *, undoing: bool = False) -> None:
@@ -209,4 +223,5 @@ __all__ = [
     "BundleAction",
     "Foresight",
     "SoftwareAction",
+    "begun",
 ]

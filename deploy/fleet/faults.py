@@ -27,11 +27,14 @@ class HostError(EarmarkError):
 
 
 class ChangeFailed(EarmarkError):
-    """A change did not do on a host. ``as_before``: whether the host is as it was before, by its own word."""
+    """A change did not do on a host. ``as_before``: whether the host is as it was before, by its own word. ``ended``:
+    whether what was begun there has ended; otherwise it may still change the host.
+    """
 
     exit_code = EXIT_NO
     code = "change_failed"
 
-    def __init__(self, cause: str, remedy: str = "", *, as_before: bool) -> None:
+    def __init__(self, cause: str, remedy: str = "", *, as_before: bool, ended: bool = True) -> None:
         super().__init__(cause, remedy)
         self.as_before = as_before
+        self.ended = ended

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from deploy.fleet.actions import Action
+from deploy.fleet.actions import Action, Foresight
 from deploy.fleet.asking import Report, ask
 from deploy.fleet.faults import ChangeFailed, HostError
 from deploy.fleet.inventory import Pace
@@ -48,17 +48,7 @@ def change(shell: Shell, action: Action, pace: Pace, say: Say, *, allow_faults: 
     if foresight.already:
         return Ended("already", foresight.before, foresight.after)
     say(name, f"{foresight.before} -> {foresight.after}")
-    try:
-        action.apply(shell, before)
-        why = watch(shell, action, before, pace)
-        if not why:
-            return Ended("done", foresight.before, foresight.after)
-    except EarmarkError as error:
-        why = error.cause
-        if is_as_before(ask(shell), before):
-            return Ended("as_before", foresight.before, foresight.before, why)
-    say(name, f"not well ({why}); going back")
-    return _back(shell, action, before, pace, Ended("as_before", foresight.before, foresight.before, why))
+    return _attempt(shell, action, before, pace, say, foresight)
 
 
 def unfit(report: Report, pace: Pace, *, allow_faults: bool) -> str:
@@ -128,6 +118,24 @@ def take_back(shell: Shell, action: Action, pace: Pace, why: str) -> Ended:
             return Ended("broken", after=now.get("model"), why=f"{why}; and not well since: {'; '.join(now.faults)}")
         time.sleep(_LOOK_SECONDS)
     return Ended("as_before", after=now.get("model"), why=why)
+
+
+def _attempt(shell: Shell, action: Action, before: Report, pace: Pace, say: Say, foresight: Foresight) -> Ended:
+    """Change it, and take that back where it does not do well."""
+    try:
+        action.apply(shell, before)
+        why = watch(shell, action, before, pace)
+        if not why:
+            return Ended("done", foresight.before, foresight.after)
+    except EarmarkError as error:
+        why, now = error.cause, ask(shell)
+        if isinstance(error, ChangeFailed) and not error.ended:
+            # Neither what it runs now nor a way back would be the last word.
+            return Ended("broken", foresight.before, now.get("model"), why)
+        if is_as_before(now, before):
+            return Ended("as_before", foresight.before, foresight.before, why)
+    say(shell.host.name, f"not well ({why}); going back")
+    return _back(shell, action, before, pace, Ended("as_before", foresight.before, foresight.before, why))
 
 
 def _back(shell: Shell, action: Action, before: Report, pace: Pace, ended: Ended) -> Ended:

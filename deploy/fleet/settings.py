@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from deploy.fleet.actions import Foresight
+from deploy.fleet.actions import Foresight, begun
 from deploy.fleet.asking import Report
 from deploy.fleet.faults import ChangeFailed
 from deploy.fleet.inventory import Host
@@ -66,7 +66,8 @@ class SettingsAction:
         keep = f"if [ -e {quoted} ]; then cp -p {quoted} {before}; else rm -f {before}; fi"
         self._reloading.add(shell.host.name)
         # One command: a connection that breaks leaves both undone or both done.
-        _script(shell, f"{keep} && mv -f {shlex.quote(beside)} {quoted} && {_hang_up(report)}")
+        with begun(self.title):
+            _script(shell, f"{keep} && mv -f {shlex.quote(beside)} {quoted} && {_hang_up(report)}")
 
     def amiss(self, before: Report, after: Report) -> str:
         """A reload that was refused, or has not come yet."""

@@ -108,6 +108,14 @@ def test_what_the_installer_says_is_passed_on(tmp_path: Path, code: int, out: st
     assert (json.loads(out)["error"]["message"] if out else "last words") in caught.value.cause
 
 
+def test_an_installer_that_is_out_of_sight_is_not_said_to_have_ended(tmp_path: Path) -> None:
+    """Its pip may take longer than anybody waits, and switch in the end."""
+    shell: Any = Answers([HostError("attic did not finish `earmark` within 7200 s")])
+    with pytest.raises(ChangeFailed, match="may still go on") as caught:
+        SoftwareAction(kit(tmp_path)).apply(shell, installed())
+    assert (caught.value.ended, caught.value.as_before) == (False, False)
+
+
 @pytest.mark.parametrize("name", ["earmark-0.2.0.tar.gz", "numpy-2.0-py3-none-any.whl", "kit.pyz"])
 def test_what_is_neither_kit_nor_wheel_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"something")

@@ -32,7 +32,7 @@ class Device:
     dropped: int = 0
     taking: str = "well"
     """``well``; ``sick``: runs the new one with a fault; ``stuck``: so, and cannot go back; ``refuses``; ``loses``
-    events; ``vanishes``: cannot be reached any more."""
+    events; ``vanishes``: cannot be reached any more; ``dawdles``: goes on out of sight."""
     log: list[str] = field(default_factory=list)
 
 
@@ -45,7 +45,7 @@ def ask(device: Device) -> Report:
 
 
 class Renewal:
-    title = "renewal"
+    title, digest = "renewal", ""
 
     def foresee(self, host: Host, report: Report) -> Foresight:
         return Foresight(report.get("model"), "new", already=report.get("model") == "new")
@@ -54,6 +54,8 @@ class Renewal:
         shell.log.append("apply")
         if shell.taking == "refuses":
             raise ChangeFailed("no, thank you", as_before=True)
+        if shell.taking == "dawdles":
+            raise ChangeFailed("did not finish in time", as_before=False, ended=False)
         shell.runs = "new"
         if shell.taking in {"sick", "stuck"}:
             shell.faults = (*shell.faults, "microphone: gone")
@@ -122,6 +124,17 @@ def test_the_first_host_that_fails_is_as_before_and_nothing_further_begins(tmp_p
 def test_a_host_that_cannot_go_back_is_called_broken(tmp_path: Path, taking: str) -> None:
     assert go(tmp_path, fleet(h0=taking)) == 5
     assert states(tmp_path) == ["broken", *["waiting"] * 5]
+
+
+def test_a_host_on_which_something_may_still_go_on_is_neither_as_before_nor_taken_back(tmp_path: Path) -> None:
+    """A way back that meets the way there would lead to something older."""
+    devices = fleet(2, h0="dawdles")
+    assert go(tmp_path, devices) == 5
+    assert states(tmp_path) == ["broken", "waiting"]
+    assert devices["h0"].log == ["apply"]
+    devices["h0"].runs = "new"
+    assert go(tmp_path, devices, journal=journals.load(tmp_path / "j.json")) == 0
+    assert states(tmp_path) == ["already", "done"]
 
 
 def test_a_host_that_is_not_well_is_not_touched_unless_that_is_wanted(tmp_path: Path) -> None:
