@@ -80,6 +80,14 @@ def current(folder: Path, environ: Mapping[str, str] | None = None) -> Key:
 
 def known(folder: Path, ident: str, environ: Mapping[str, str] | None = None) -> Key:
     """The key with this ident. Raises ``VaultError`` where none of the places has it, as ``current`` otherwise."""
+    try:
+        return _known(folder, ident, environ)
+    except (StorageError, VaultError):
+        # Between two looks the successor may have taken the key's place; a second time it finds it there.
+        return _known(folder, ident, environ)
+
+
+def _known(folder: Path, ident: str, environ: Mapping[str, str] | None) -> Key:
     given = credential(environ)
     places = [(given, False)] if given is not None else []
     places += [(folder / name, True) for name in (KEY_FILE, _NEXT)]

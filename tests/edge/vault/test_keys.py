@@ -46,6 +46,23 @@ def test_processes_that_make_it_at_once_get_the_same(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == [KEY_FILE]
 
 
+def test_a_reader_finds_the_key_while_its_successor_takes_its_place(tmp_path, monkeypatch):
+    old, following = keys.current(tmp_path, {}), keys.successor(tmp_path)
+    read, done = keys._read, []
+
+    def settle_first(path, *, ours):
+        if path == following.path and not done:
+            done.append(path)
+            keys.settle(tmp_path, following.ident)
+        return read(path, ours=ours)
+
+    monkeypatch.setattr(keys, "_read", settle_first)
+    assert keys.known(tmp_path, following.ident, {}).secret == following.secret
+    assert done
+    with pytest.raises(VaultError):
+        keys.known(tmp_path, old.ident, {})
+
+
 def test_a_key_is_in_no_message_and_no_repr(tmp_path):
     key = keys.current(tmp_path, {})
     shown = f"{key!r} {key} {Vault(key, b's' * 16)!r} {key.ident}"
