@@ -53,7 +53,10 @@ class SettingsAction:
             file.write_text(shell.host.settings, encoding="utf-8")
             there = shell.put(file, sha256_of(file))
         beside = f"{config}.new"
-        _script(shell, f"install -m 644 {shlex.quote(there)} {shlex.quote(beside)}")
+        new, fresh, quoted = shlex.quote(there), shlex.quote(beside), shlex.quote(config)
+        # Owner and mode stay: the file may be for the service's account only.
+        as_it_is = f"rm -f {fresh} && cp -p {quoted} {fresh} && cat {new} > {fresh}"
+        _script(shell, f"if [ -e {quoted} ]; then {as_it_is}; else install -m 644 {new} {fresh}; fi")
         shell.forget(there)
         done = shell.run([shell.host.earmark, "doctor", "--only", "settings", "--json", "--config", beside])
         if done.code != EXIT_OK:
@@ -61,13 +64,12 @@ class SettingsAction:
             checks = done.json.get("checks")
             said = checks[0].get("sentence") if isinstance(checks, list) and checks else done.last_words
             raise ChangeFailed(f"its version of Earmark refuses the settings: {said}", as_before=True)
-        before = shlex.quote(f"{config}.before")
-        quoted = shlex.quote(config)
-        keep = f"if [ -e {quoted} ]; then cp -p {quoted} {before}; else rm -f {before}; fi"
+        before, none = _former(config)
+        keep = f"rm -f {before} {none} && if [ -e {quoted} ]; then cp -p {quoted} {before}; else : > {none}; fi"
         self._reloading.add(shell.host.name)
         # One command: a connection that breaks leaves both undone or both done.
         with begun(self.title):
-            _script(shell, f"{keep} && mv -f {shlex.quote(beside)} {quoted} && {_hang_up(report)}")
+            _script(shell, f"{keep} && mv -f {fresh} {quoted} && {_hang_up(report)}")
 
     def amiss(self, before: Report, after: Report) -> str:
         """A reload that was refused, or has not come yet."""
@@ -79,10 +81,12 @@ class SettingsAction:
         return ""
 
     def undo(self, shell: Shell) -> None:
-        """The file before."""
+        """The file before, or none where there was none."""
         config = _config(shell)
+        (before, none), quoted = _former(config), shlex.quote(config)
         told = Report(shell.host.name, True, True, "", shell.earmark("status", "--json").json)
-        _script(shell, f"mv -f {shlex.quote(config + '.before')} {shlex.quote(config)} && {_hang_up(told)}")
+        back = f"if [ -e {none} ]; then rm -f {quoted} {none}; else mv -f {before} {quoted}; fi"
+        _script(shell, f"{back} && {_hang_up(told)}")
 
 
 def settings_differ(shell: Shell) -> bool | None:
@@ -105,6 +109,11 @@ def _is_older(shell: Shell, report: Report) -> bool:
 
 def _config(shell: Shell) -> str:
     return shell.host.config or _SYSTEM_CONFIG
+
+
+def _former(config: str) -> tuple[str, str]:
+    """Where the file before is kept, and what is there instead where there was none; both quoted."""
+    return shlex.quote(f"{config}.before"), shlex.quote(f"{config}.none-before")
 
 
 def _hang_up(report: Report) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -95,3 +96,34 @@ def test_a_file_that_is_refused_leaves_nothing_behind(attic: Attic) -> None:
         SettingsAction().apply(attic.shell("refused: true\n"), attic.report())
     assert (attic.files(), attic.config.read_text(), attic.daemon.poll()) == (["earmark.yaml"], "old", None)
     assert not [path for path in Path(attic.shell().home()).rglob("*") if path.is_file()]
+
+
+def test_where_no_file_was_there_is_none_again_afterwards(attic: Attic) -> None:
+    action = SettingsAction()
+    attic.config.with_name("earmark.yaml.before").write_text("of an earlier rollout")
+    action.apply(attic.shell(), Report("attic", True, True, "No daemon answers"))
+    assert attic.config.read_text() == NEW
+    action.undo(attic.shell())
+    assert attic.files() == []
+    assert attic.was_told()
+
+
+def test_a_file_that_was_there_comes_back_whatever_was_there_before_it(attic: Attic) -> None:
+    action, silent = SettingsAction(), Report("attic", True, True, "No daemon answers")
+    action.apply(attic.shell(), silent)
+    action.apply(attic.shell("node: {name: newer}\n"), silent)
+    action.undo(attic.shell())
+    assert (attic.files(), attic.config.read_text()) == (["earmark.yaml"], NEW)
+
+
+def test_a_file_that_only_some_may_read_stays_so(attic: Attic) -> None:
+    attic.config.write_text("old")
+    attic.config.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(attic.config, 4321, 1234)
+    was = attic.config.stat()
+    action = SettingsAction()
+    action.apply(attic.shell(), attic.report())
+    there = attic.config.stat()
+    assert attic.config.read_text() == NEW
+    assert (there.st_mode, there.st_uid, there.st_gid) == (was.st_mode, was.st_uid, was.st_gid)
