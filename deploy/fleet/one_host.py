@@ -48,7 +48,7 @@ def change(shell: Shell, action: Action, pace: Pace, say: Say, *, allow_faults: 
     if foresight.already:
         return Ended("already", foresight.before, foresight.after)
     say(name, f"{foresight.before} -> {foresight.after}")
-    return _attempt(shell, action, before, pace, say, foresight)
+    return _attempt(shell, action, before, pace, say, foresight=foresight)
 
 
 def unfit(report: Report, pace: Pace, *, allow_faults: bool) -> str:
@@ -120,7 +120,7 @@ def take_back(shell: Shell, action: Action, pace: Pace, why: str) -> Ended:
     return Ended("as_before", after=now.get("model"), why=why)
 
 
-def _attempt(shell: Shell, action: Action, before: Report, pace: Pace, say: Say, foresight: Foresight) -> Ended:
+def _attempt(shell: Shell, action: Action, before: Report, pace: Pace, say: Say, *, foresight: Foresight) -> Ended:
     """Change it, and take that back where it does not do well."""
     try:
         action.apply(shell, before)
