@@ -134,14 +134,20 @@ def _attempt(shell: Shell, action: Action, before: Report, pace: Pace, say: Say,
             return Ended("broken", foresight.before, now.get("model"), why)
         if is_as_before(now, before):
             return Ended("as_before", foresight.before, foresight.before, why)
+        # What was not switched, or went back by itself, would go back to something older.
+        switched = isinstance(error, ChangeFailed) and not error.as_before
+    else:
+        switched = True
     say(shell.host.name, f"not well ({why}); going back")
-    return _back(shell, action, before, pace, Ended("as_before", foresight.before, foresight.before, why))
+    ended = Ended("as_before", foresight.before, foresight.before, why)
+    return _back(shell, action if switched else None, before, pace, ended)
 
 
-def _back(shell: Shell, action: Action, before: Report, pace: Pace, ended: Ended) -> Ended:
-    """Undo a change that failed; ``ended``: how it ends where that does."""
+def _back(shell: Shell, action: Action | None, before: Report, pace: Pace, ended: Ended) -> Ended:
+    """Undo a change that failed, if there is any; ``ended``: how it ends where that does."""
     try:
-        action.undo(shell)
+        if action is not None:
+            action.undo(shell)
         deadline = time.monotonic() + pace.health_seconds
         while not is_as_before(now := ask(shell), before):
             if time.monotonic() > deadline:

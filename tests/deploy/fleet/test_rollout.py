@@ -32,7 +32,7 @@ class Device:
     dropped: int = 0
     taking: str = "well"
     """``well``; ``sick``: runs the new one with a fault; ``stuck``: so, and cannot go back; ``refuses``; ``loses``
-    events; ``vanishes``: cannot be reached any more; ``dawdles``: goes on out of sight."""
+    events; ``falls ill`` before it is changed; ``vanishes``: cannot be reached any more; ``dawdles``: goes on out of sight."""
     log: list[str] = field(default_factory=list)
 
 
@@ -52,6 +52,9 @@ class Renewal:
 
     def apply(self, shell: Device, report: Report) -> None:
         shell.log.append("apply")
+        if shell.taking == "falls ill":
+            shell.faults = ("broker: away",)
+            raise HostError("the kit does not arrive")
         if shell.taking == "refuses":
             raise ChangeFailed("no, thank you", as_before=True)
         if shell.taking == "dawdles":
@@ -135,6 +138,12 @@ def test_a_host_on_which_something_may_still_go_on_is_neither_as_before_nor_take
     devices["h0"].runs = "new"
     assert go(tmp_path, devices, journal=journals.load(tmp_path / "j.json")) == 0
     assert states(tmp_path) == ["already", "done"]
+
+
+def test_a_host_that_was_not_changed_is_not_taken_back_to_something_older(tmp_path: Path) -> None:
+    devices = fleet(1, h0="falls ill")
+    assert go(tmp_path, devices) == 5
+    assert devices["h0"].log == ["apply"]
 
 
 def test_a_host_that_is_not_well_is_not_touched_unless_that_is_wanted(tmp_path: Path) -> None:
