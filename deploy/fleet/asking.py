@@ -6,6 +6,7 @@ the clock's error is told with its uncertainty, half of the time that the questi
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -65,7 +66,9 @@ class Report:
     def number(self, key: str) -> int:
         """A number of the status, 0 where it is missing."""
         value = self.status.get(key)
-        return int(value) if isinstance(value, int | float) else 0
+        if isinstance(value, float) and math.isfinite(value):
+            return int(value)
+        return value if isinstance(value, int) else 0
 
     def clock_wrong(self, most_seconds: float) -> bool:
         """Whether its clock is surely more than ``most_seconds`` wrong."""
@@ -131,6 +134,6 @@ def _clock(shell: Shell) -> tuple[float | None, float]:
             there = float(done.out.strip())
         except ValueError:
             continue
-        if (received - sent) / 2 < best[1]:
+        if math.isfinite(there) and (received - sent) / 2 < best[1]:
             best = (there - (sent + received) / 2, (received - sent) / 2)
     return best if best[0] is not None else (None, 0.0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import shlex
 import subprocess
 import tempfile
@@ -40,8 +41,8 @@ class Done:
     def json(self) -> dict[str, Any]:
         """The last line of its output as a JSON object; empty where it is none."""
         for line in reversed(self.out.strip().splitlines()):
-            with contextlib.suppress(ValueError):
-                told = json.loads(line)
+            with contextlib.suppress(ValueError, RecursionError):
+                told = json.loads(line, parse_float=_finite, parse_constant=_finite)
                 if isinstance(told, dict):
                     return told
             break
@@ -178,6 +179,13 @@ def sha256_of(path: Path) -> str:
     """Of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _finite(text: str) -> float:
+    """A number as JSON has it: ``Infinity`` and ``1e999`` are none."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is no number")
+    return number
 
 
 def _text(file: IO[bytes]) -> str:

@@ -141,6 +141,10 @@ def test_a_wheel_has_its_version_in_its_name(tmp_path: Path) -> None:
         (Done(5, '{"error": {"message": "No daemon answers"}}\n', ""), True, False, "No daemon answers"),
         (Done(0, "garbage \x1b[31m\n", ""), True, False, "garbage"),
         (Done(1, '{"version": "1", "faults": ["broker: away"]}\n', ""), True, True, "broker: away"),
+        (Done(0, '{"version": "1", "outbox_dropped": Infinity}\n', ""), True, False, "Infinity"),
+        (Done(0, '{"version": "1", "uptime_s": 1e999}\n', ""), True, False, "1e999"),
+        (Done(1, f'{{"faults": ["disk: full"], "uptime_s": 1{400 * "0"}}}', ""), True, True, "disk: full"),
+        (Done(0, "[" * 100_000, ""), True, False, "[[["),
         (HostError("cannot be reached"), False, False, "cannot be reached"),
     ],
 )
@@ -155,6 +159,19 @@ def test_every_answer_makes_a_report_and_a_line(
     assert words in text
     assert "\x1b" not in text
     json.dumps(report.to_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize("said", ["inf", "-inf", "nan", "noon"])
+def test_a_clock_that_says_no_time_is_not_told(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell: Any = Answers()
+    monkeypatch.setattr(shell, "run", lambda words, **_: Done(0, said, ""))
+    report = ask(shell)
+    assert (report.clock_seconds, report.clock_uncertain_seconds) == (None, 0.0)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), "many", None])
+def test_what_is_no_number_counts_as_none(value: Any) -> None:
+    assert Report("attic", True, True, "", {"outbox_dropped": value}).number("outbox_dropped") == 0
 
 
 @pytest.mark.parametrize(

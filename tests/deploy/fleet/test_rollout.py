@@ -32,7 +32,8 @@ class Device:
     dropped: int = 0
     taking: str = "well"
     """``well``; ``sick``: runs the new one with a fault; ``stuck``: so, and cannot go back; ``refuses``; ``loses``
-    events; ``falls ill`` before it is changed; ``vanishes``: cannot be reached any more; ``dawdles``: goes on out of sight."""
+    events; ``falls ill`` before it is changed; ``vanishes``: cannot be reached any more; ``dawdles``: goes on out of
+    sight."""
     log: list[str] = field(default_factory=list)
 
 
