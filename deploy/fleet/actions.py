@@ -101,8 +101,8 @@ class BundleAction:
         words += ["--force"] if self._force else []
         with begun("the bundle"):
             done = shell.earmark(*words, seconds=_CHANGE_SECONDS)
+        shell.forget(there)  # not where the command may still read it
         _judge(done, "the bundle")
-        shell.forget(there)
 
     def amiss(self, before: Report, after: Report) -> str:
         """Another fingerprint than the offer's."""
@@ -139,8 +139,8 @@ class SoftwareAction:
         upgrade, install = [shell.host.earmark, "deploy", "upgrade", there], ["python3", there, "install"]
         with begun(f"Earmark {self._version}"):
             done = shell.run([*(upgrade if report.installed else install), "--json"], seconds=_CHANGE_SECONDS)
+        shell.forget(there)  # not where the command may still read it
         _judge(done, f"Earmark {self._version}")
-        shell.forget(there)
 
     def amiss(self, before: Report, after: Report) -> str:
         """Another version than the one sent."""

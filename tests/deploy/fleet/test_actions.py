@@ -31,6 +31,7 @@ class Answers:
     told: list[Done | HostError] = field(default_factory=list)
     host: Host = HOST
     asked: list[list[str]] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
 
     def run(self, words: Sequence[str], **_: Any) -> Done:
         if words[0] in {"true", "date"}:
@@ -48,7 +49,7 @@ class Answers:
         return f"/home/pi/.cache/{file.name}"
 
     def forget(self, target: str) -> None:
-        pass
+        self.forgotten.append(target)
 
 
 def kit(folder: Path, version: str = "0.2.0", more: str = "") -> Path:
@@ -105,6 +106,7 @@ def test_what_the_installer_says_is_passed_on(tmp_path: Path, code: int, out: st
     with pytest.raises(ChangeFailed) as caught:
         SoftwareAction(kit(tmp_path)).apply(shell, installed())
     assert caught.value.as_before == as_before
+    assert shell.forgotten == ["/home/pi/.cache/earmark-0.2.0-arm64.pyz"], "it stays on the host for good"
     assert (json.loads(out)["error"]["message"] if out else "last words") in caught.value.cause
 
 
@@ -114,6 +116,7 @@ def test_an_installer_that_is_out_of_sight_is_not_said_to_have_ended(tmp_path: P
     with pytest.raises(ChangeFailed, match="may still go on") as caught:
         SoftwareAction(kit(tmp_path)).apply(shell, installed())
     assert (caught.value.ended, caught.value.as_before) == (False, False)
+    assert not shell.forgotten, "it is still being read"
 
 
 @pytest.mark.parametrize("name", ["earmark-0.2.0.tar.gz", "numpy-2.0-py3-none-any.whl", "kit.pyz"])
