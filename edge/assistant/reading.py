@@ -36,17 +36,22 @@ def bounded(
     async def readline() -> bytes:
         while True:
             try:
-                first = await asyncio.wait_for(read_first(1), idle_seconds)
+                async with asyncio.timeout(idle_seconds):
+                    first = await read_first(1)
                 break
             except TimeoutError:
                 if not alive():
                     raise
-        return first if first in (b"", b"\n") else first + await asyncio.wait_for(read_line(), stalled_seconds)
+        if first in (b"", b"\n"):
+            return first
+        async with asyncio.timeout(stalled_seconds):
+            return first + await read_line()
 
     async def readexactly(n: int) -> bytes:
         if n > LARGEST:
             raise ValueError(f"an event of {n} bytes")
-        return await asyncio.wait_for(read_exactly(n), stalled_seconds)
+        async with asyncio.timeout(stalled_seconds):
+            return await read_exactly(n)
 
     # The protocol's own functions take whatever a peer names and wait for ever; these two methods are all they use.
     reader.readline = readline  # type: ignore[method-assign]

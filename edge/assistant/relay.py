@@ -88,7 +88,8 @@ class Relay(AsyncEventHandler):
             return not AudioStop.is_type(event.type)
         try:
             behind = await self._connected()
-            await asyncio.wait_for(behind.write_event(event), self._terms.stalled_seconds)
+            async with asyncio.timeout(self._terms.stalled_seconds):
+                await behind.write_event(event)
         except OSError as error:
             self._unreachable = True
             why = str(error) or "it does not answer"
