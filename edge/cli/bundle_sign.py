@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from edge.bundle.files import card_and_signature, is_pack, put_signature, read_bundle, read_pack
@@ -11,9 +10,10 @@ from edge.bundle.locate import locate
 from edge.bundle.signature import signature_of, signer
 from edge.cli import options
 from edge.cli.console import Console, printable
+from edge.cli.new_file import refuse_existing, write_new
 from edge.cli.passphrase import add_passphrase, read_passphrase
 from edge.errors import EXIT_NO, EXIT_OK, UsageError
-from edge.settings import bundle_dirs
+from edge.settings import bundle_dirs, load
 from edge.vault import passphrase, signing
 
 DESCRIPTION = """
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("Name a bundle, or make a key with --new-key", "`earmark bundle sign --help` shows examples.")
     if args.new_key is not None:
         return _new_key(args)
-    path = locate(args.bundle, bundle_dirs(None, args.state))
+    path = locate(args.bundle, bundle_dirs(load(args.config), args.state))
     read_pack(path) if is_pack(path) else read_bundle(path)  # every hash, before anybody vouches for it
     return _show(args.console, path) if args.show else _sign(args, path)
 
@@ -59,15 +59,12 @@ def run(args: argparse.Namespace) -> int:
 def _new_key(args: argparse.Namespace) -> int:
     console: Console = args.console
     target = Path(args.new_key)
-    if os.path.lexists(target):
-        raise UsageError(f"{printable(args.new_key)} exists already", "Name a new file; no key is ever written over.")
+    refuse_existing(target)
     secret = read_passphrase(args.passphrase_file, fresh=True, may_be_empty=True)
     if secret:
         passphrase.check_form(secret)
     pem = signing.new_private_key(secret)
-    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(pem)
+    write_new(target, pem)
     public = signing.public_key(pem, secret)
     if console.json:
         console.emit({"key": public, "file": args.new_key, "encrypted": bool(secret)})

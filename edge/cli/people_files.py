@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.cli.console import Console, printable, quoted
+from edge.cli.new_file import refuse_existing, write_new
 from edge.cli.passphrase import read_passphrase
 from edge.errors import EXIT_OK, PeopleError, UsageError
 from edge.people import PeopleStore, transfer
@@ -23,14 +24,13 @@ def export(args: argparse.Namespace, store: PeopleStore, file: str, names: Seque
     """Write everybody, or those named, to a new file. Raises ``UsageError``, ``UnknownPersonError``, ``OSError``."""
     console: Console = args.console
     target = Path(file)
-    if os.path.lexists(target):
-        raise UsageError(f"{printable(file)} exists already", "Name a new file; nothing is ever written over.")
+    refuse_existing(target)
     wanted = {store.find(name).id for name in names}
     records = [record for record in store.records() if not wanted or record.id in wanted]
     if not records:
         raise UsageError("Nobody is enrolled", "There is nothing to export.")
     secret = read_passphrase(args.passphrase_file, fresh=True)
-    _write(target, passphrase.sealed(transfer.document(records), secret))
+    write_new(target, passphrase.sealed(transfer.document(records), secret))
     told = [record.name for record in records]
     if console.json:
         console.emit({"file": file, "people": told})
@@ -66,18 +66,6 @@ def bring_in(args: argparse.Namespace, store: PeopleStore, file: str) -> int:
             f"`earmark doctor` says whether the model in use knows them; delete {quoted(file)} when it is not needed."
         )
     return EXIT_OK
-
-
-def _write(target: Path, data: bytes) -> None:
-    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        target.unlink(missing_ok=True)
-        raise
 
 
 def _read(file: str) -> bytes:

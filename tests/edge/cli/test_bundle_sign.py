@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
+import pytest
+
 from edge.bundle import pack
 from edge.bundle.locate import PACKAGED
+from edge.cli.new_file import write_new
 
 
 def test_the_command_makes_a_key_signs_and_shows(earmark, tmp_path, monkeypatch) -> None:
@@ -25,3 +31,30 @@ def test_the_command_makes_a_key_signs_and_shows(earmark, tmp_path, monkeypatch)
     plain = earmark("bundle", "sign", "--new-key", tmp_path / "plain.pem", "--json").json
     assert not plain["encrypted"]
     assert earmark("bundle", "sign", file).code == 2
+
+
+def test_a_name_means_the_bundle_in_the_state_folder_that_the_settings_name(earmark, tmp_path, monkeypatch) -> None:
+    monkeypatch.delenv("EARMARK_STATE", raising=False)
+    home, settings = tmp_path / "elsewhere", tmp_path / "earmark.yaml"
+    (home / "bundles").mkdir(parents=True)
+    pack(PACKAGED / "baseline", home / "bundles" / "mine.earmark")
+    settings.write_text(f"state: {{dir: {home}}}\n")
+    done = earmark("bundle", "sign", "mine", "--show", "--config", settings, "--json")
+    assert (done.code, done.json["bundle"]) == (1, str(home / "bundles" / "mine.earmark"))
+
+
+def test_nothing_is_left_of_a_key_that_the_disk_does_not_hold(earmark, tmp_path, monkeypatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    done = earmark("bundle", "sign", "--new-key", tmp_path / "key.pem")
+    assert done.code == 5 and "disk is full" in done.err
+    assert not (tmp_path / "key.pem").exists()
+
+
+def test_a_new_file_is_never_written_over_one_that_came_meanwhile(tmp_path) -> None:
+    (tmp_path / "there").write_text("kept")
+    with pytest.raises(FileExistsError):
+        write_new(tmp_path / "there", b"new")
+    assert (tmp_path / "there").read_text() == "kept"
