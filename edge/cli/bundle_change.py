@@ -1,8 +1,8 @@
 """What ``earmark bundle`` does: offers, changes, and the way back.
 
 Takes the parsed arguments. Gives an ``Offer`` or a ``Change``, or raises what stands against it. Must hold: nothing is
-in use that was not verified where it lies; after an error the bundle in use is the one of before; people who would have
-to enrol again are never a surprise.
+in use but the bytes that were verified, out of reach of the daemon's account; after an error the bundle in use is the
+one of before; people who would have to enrol again are never a surprise.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from edge.bundle import Card, comparable, fingerprint, in_words, open_bundle, pack, read_card
 from edge.bundle.locate import locate
-from edge.bundle.shelf import VERSIONS, Shelf
+from edge.bundle.shelf import Shelf
 from edge.cli.at_account import in_folder_of
 from edge.cli.opening import open_settings
 from edge.cli.reload import Outcome, Status, hang_up, new_faults, wait_for_reload
@@ -108,8 +109,7 @@ def offered(args: argparse.Namespace) -> Offer:
     path = locate(args.what, bundle_dirs(open_settings(args), args.state)).absolute()
     digest = ""
     if path.is_file():
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = _sha256(path)
     if args.sha256 and args.sha256.lower() != digest:
         raise BundleError(
             f"{path} has not the SHA-256 that was asked for ({digest[:16] or 'it is a folder'}...)", "Get it again."
@@ -136,15 +136,18 @@ def install(args: argparse.Namespace) -> Change:
     if not args.force:
         _refuse_strangers(offer, settings, daemon, place)
     account = daemon.peer.uid if daemon else None
-    # Opened as whoever runs this: the daemon's account cannot look into their home.
-    with _stream(offer.path) as stream, in_folder_of(account, place) as folder:
-        version = Shelf(folder / "bundles").put(stream).name
-    stored = place / "bundles" / VERSIONS / version
-    verify(stored, settings, place)
-    if fingerprint(read_card(stored).raw) != wanted:
-        raise BundleError(f"{offer.path} changed while it was being read", "Try again.")
-    with in_folder_of(account, place) as folder:
-        another = Shelf(folder / "bundles").use(name, stored)
+    # Copied as whoever runs this: the daemon's account cannot look into their home, nor swap what root computes with.
+    with _private_copy(offer.path) as copy:
+        if fingerprint(read_card(copy).raw) != wanted or offer.sha256 not in ("", _sha256(copy)):
+            raise BundleError(f"{offer.path} changed while it was being read", "Try again.")
+        verify(copy, settings, place)
+        digest = _sha256(copy)
+        with copy.open("rb") as stream, in_folder_of(account, place) as folder:
+            shelf = Shelf(folder / "bundles")
+            stored = shelf.put(stream)
+            if _sha256(stored) != digest:
+                raise BundleError(f"{place / stored} is not what was copied there", "Check the disk, and try again.")
+            another = shelf.use(name, stored)
     if daemon is None:
         return Change("install", name, None, None, changed=True)
     try:
@@ -202,14 +205,20 @@ def _place(settings: Settings, daemon: Running | None, args: argparse.Namespace)
 
 
 @contextlib.contextmanager
-def _stream(path: Path) -> Iterator[BinaryIO]:
-    """The bytes of a bundle as one ``.earmark`` file."""
-    with contextlib.ExitStack() as stack:
+def _private_copy(path: Path) -> Iterator[Path]:
+    """A bundle as one ``.earmark`` file in a folder that only whoever runs this may enter."""
+    with tempfile.TemporaryDirectory(prefix="earmark-bundle-") as folder:
+        copy = Path(folder) / f"{path.stem}.earmark"  # its name may stand in a sentence
         if path.is_dir():
-            made = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "bundle.earmark"
-            pack(path, made)
-            path = made
-        yield stack.enter_context(path.open("rb"))
+            pack(path, copy)
+        else:
+            shutil.copyfile(path, copy)
+        yield copy
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _refuse_another_name(card: Card, settings: Settings, daemon: Running | None) -> None:

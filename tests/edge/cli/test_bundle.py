@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from edge.cli.bundle_change import Running
 from edge.cli.reload import Outcome, hang_up
 from edge.control import Peer
 from edge.errors import StorageError
+from edge.settings import Settings
 from tests.edge.cli.conftest import Done
 from tests.edge.small_bundles import make
 
@@ -140,6 +143,42 @@ def test_root_installs_a_file_that_the_daemons_account_cannot_read(
     done = earmark("bundle", "install", small.rename(home / small.name))
     assert done.code == 0, done.err
     assert (state / "bundles" / "small.earmark").lstat().st_uid == 12345
+
+
+def test_root_computes_with_nothing_that_the_daemons_account_could_swap(
+    earmark: Earmark, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network is verified in a folder of root's own, and the same bytes are what is put to use."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    verified: list[bytes] = []
+
+    def verify(path: Path, settings: Settings, place: Path) -> None:
+        assert not path.resolve().is_relative_to(state.resolve())
+        assert (path.parent.stat().st_mode & 0o077, path.parent.stat().st_uid) == (0, os.geteuid())
+        assert not (state / "bundles").exists(), "nothing is put there before it is verified"
+        verified.append(path.read_bytes())
+
+    monkeypatch.setattr(bundle_change, "verify", verify)
+    done = earmark("bundle", "install", small)
+    assert done.code == 0, done.err
+    assert [(state / "bundles" / "small.earmark").read_bytes()] == verified
+
+
+def test_a_file_that_changes_while_it_is_copied_is_refused(
+    earmark: Earmark, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = shutil.copyfile
+
+    def late(source: Path, target: Path) -> None:
+        copied(source, target)
+        with zipfile.ZipFile(target, "a") as archive:
+            archive.comment = b"another file with the same card"
+
+    monkeypatch.setattr(shutil, "copyfile", late)
+    done = earmark("bundle", "install", small)
+    assert done.code == 5 and "changed while it was being read" in done.err
+    assert not (tmp_path / "state" / "bundles").exists()
 
 
 def test_root_works_as_the_owner_of_a_folder_and_is_root_again(tmp_path: Path) -> None:
