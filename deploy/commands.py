@@ -139,7 +139,9 @@ def parser() -> argparse.ArgumentParser:
 
     word = words.add_parser("acl", help="the rights that the device needs at a mosquitto broker")
     word.add_argument("--user", default="", help="account at the broker (mqtt.username)")
-    word.add_argument("--node", default="", help="name of the device (node.name)")
+    word.add_argument(
+        "--node", default="", help="name of the device (node.name), or of the node of `earmark wyoming`: NAME-assistant"
+    )
     add_config(word)
     word.set_defaults(make=make_acl)
 

@@ -21,6 +21,8 @@ from tests.scenarios.household import BASE, OBEDIENT, PLAY, Daemon, utterances
 
 KITCHEN = Settings(node=Node(name="kitchen"), mqtt=Mqtt(username="ears", commands=True))
 BEDROOM = replace(KITCHEN, node=Node(name="bedroom"), mqtt=Mqtt(username="bedroom"))
+ASSISTANT = replace(BEDROOM, node=Node(name="bedroom-assistant"))
+"""With the account of its device; the kitchen's account has no such list."""
 PASSWORDS = {"ears": "ears-pass", "bedroom": "bedroom-pass", ADMIN: ADMIN_PASSWORD}
 OWN = Topics(node="kitchen")
 
@@ -61,7 +63,9 @@ class Guarded:
 
 @pytest.fixture
 def guarded(tmp_path: Path, certificates: Certificates) -> Iterator[Guarded]:
-    (tmp_path / "acl").write_text(f"{acl(KITCHEN)}{acl(BEDROOM)}user {ADMIN}\ntopic readwrite #\ntopic read $SYS/#\n")
+    (tmp_path / "acl").write_text(
+        f"{acl(BEDROOM)}{acl(KITCHEN)}{acl(ASSISTANT)}user {ADMIN}\ntopic readwrite #\ntopic read $SYS/#\n"
+    )
     (tmp_path / "acl").chmod(0o600)
     passwords, secret, plain = tmp_path / "passwords", tmp_path / "password", free_port()
     passwords.touch(0o600)
@@ -156,11 +160,25 @@ FOREIGN = (
     *(f"earmark/bedroom/{path}" for path in ("utterance", "availability", "last", "cfg/listening/set", "cmd/restart")),
     *("earmark/kitchen", "earmark/kitchenette/utterance", "earmark/utterance", "Earmark/kitchen/utterance"),
     *("homeassistant/device/earmark_bedroom/config", "homeassistant/device/earmark_kitchen/availability"),
+    *("earmark/kitchen-assistant/utterance", "homeassistant/device/earmark_kitchen-assistant/config"),
     *("homeassistant/status", "homeassistant/sensor/earmark_kitchen/config", "homeassistant/switch/front_door/config"),
     *("lock/front/set", "zigbee2mqtt/bridge/request/permit_join", "$SYS/broker/version", "kitchen/utterance"),
     # Its own topics where it has nothing to say: whoever steals the account could switch the microphone on again.
     *(f"{BASE}/cfg/listening/set", f"{BASE}/cmd/restart", f"{BASE}/person/p7c1e", f"{BASE}/other", f"{BASE}/cfg/x"),
 )
+
+
+@pytest.mark.broker
+def test_an_account_with_both_lists_speaks_for_a_device_and_its_assistant(guarded: Guarded) -> None:
+    both = Thief(guarded.plain, "bedroom")
+    try:
+        for settings in (BEDROOM, ASSISTANT):
+            topics = Topics(node=settings.node.name)
+            for route, name in (("utterance", ""), ("availability", ""), ("person", "p7c1e")):
+                assert both.may_publish(topics.of(route, name)), (settings.node.name, route)
+            assert both.may_publish(topics.discovery)
+    finally:
+        both.close()
 
 
 @pytest.mark.broker
