@@ -117,6 +117,7 @@ class Rollout:
                     ended = Ended("broken", after=report.get("model"), why=f"{why}; nothing was changed there")
                 else:
                     self._say(name, f"not well any more ({why}); going back")
+                    self._journal.note(name, state="working", why=why)  # it is not done, whatever comes in between
                     ended = take_back(self._shells[name], self._action, self._pace, why)
                 self._note(name, ended, 0.0)
         return well

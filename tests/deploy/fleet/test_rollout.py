@@ -200,6 +200,29 @@ def test_a_host_that_falls_ill_while_it_soaks_goes_back_and_stops_everything(tmp
     assert [device.runs for device in devices.values()] == ["old", "new", "old"]
 
 
+def test_a_way_back_that_is_cut_off_is_not_forgotten(tmp_path: Path) -> None:
+    devices = fleet(3)
+
+    class CutOff(Renewal):
+        def apply(self, shell: Device, report: Report) -> None:
+            super().apply(shell, report)
+            if shell.host.name == "h1":
+                devices["h0"].faults = ("microphone: gone",)
+
+        def undo(self, shell: Device) -> None:
+            raise KeyboardInterrupt
+
+    journal = journals.begin(tmp_path / "j.json", {}, (("h0",), ("h1",), ("h2",)))
+    shells: Any = devices
+    with pytest.raises(KeyboardInterrupt):
+        Rollout(journal, shells, CutOff(), replace(PACE, soak_seconds=0.01), lambda name, text: None).run()
+    assert states(tmp_path) == ["working", "done", "waiting"]
+    assert go(tmp_path, devices, journal=journals.load(tmp_path / "j.json")) == 1
+    assert states(tmp_path) == ["as_before", "done", "waiting"]
+    devices["h0"].faults = ()
+    assert go(tmp_path, devices, journal=journals.load(tmp_path / "j.json")) == 0
+
+
 def test_a_host_that_had_it_already_is_not_taken_back_to_something_older(tmp_path: Path) -> None:
     devices = fleet(2)
     devices["h0"].runs = "new"
