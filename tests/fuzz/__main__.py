@@ -10,11 +10,13 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
 from tests.fuzz import cage
+from tests.fuzz.place import cleared
 from tests.fuzz.target import Target
 from tests.fuzz.targets import TARGETS
 
@@ -39,8 +41,11 @@ def main() -> int:
     if unknown := [name for name in args.targets if name not in TARGETS]:
         parser.error(f"there is no target {unknown[0]}; --list tells them")
     chosen = [TARGETS[name] for name in args.targets or TARGETS]
-    if args.case is not None:
-        return _one(chosen[0], args.seed, args.case)
+    with cleared():
+        return _one(chosen[0], args.seed, args.case) if args.case is not None else _all(chosen, args)
+
+
+def _all(chosen: Sequence[Target], args: argparse.Namespace) -> int:
     rows = []
     if not args.json:
         print(f"{'target':<22}{'cases':>8}{'found':>7}{'memory':>10}{'slowest':>10}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory
 
 FITTING = (
     "card-bytes",
@@ -45,8 +45,9 @@ def main() -> int:
     target = TARGETS[args.target]
     folder = args.corpus / target.name
     folder.mkdir(parents=True, exist_ok=True)
-    for number, seed in enumerate(target.seeds(Path(mkdtemp(prefix="earmark-fuzz-seeds-")))):
-        (folder / f"seed-{number}").write_bytes(seed)
+    with TemporaryDirectory(prefix="earmark-fuzz-seeds-") as place:
+        for number, seed in enumerate(target.seeds(Path(place))):
+            (folder / f"seed-{number}").write_bytes(seed)
 
     def one(data: bytes) -> None:
         with TemporaryDirectory(prefix="earmark-fuzz-") as place:

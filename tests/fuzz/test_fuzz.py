@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -25,7 +26,10 @@ def test_nothing_is_found_in_a_few_cases_of_each_target(tmp_path: Path) -> None:
     """In a process of its own, whose children have no threads of other tests."""
     command = [sys.executable, "-m", "tests.fuzz", "--cases", "18", "--json", "--keep", str(tmp_path / "found")]
     environ = {key: value for key, value in os.environ.items() if not key.startswith("EARMARK_")}
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    with TemporaryDirectory(prefix="f-") as place:
+        environ["TMPDIR"] = place
+        done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+        assert not list(Path(place).iterdir()), "what was made for a while has gone"
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert len(rows) > 30
