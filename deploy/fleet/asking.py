@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -52,6 +52,11 @@ class Report:
             return (self.problem,)
         told = self.status.get("faults")
         return tuple(str(one) for one in told) if isinstance(told, list) else ()
+
+    def worse_than(self, known: Collection[str]) -> tuple[str, ...]:
+        """Its faults of other kinds than those of ``known``, which were there before."""
+        kinds = {_kind(fault) for fault in known}
+        return tuple(fault for fault in self.faults if _kind(fault) not in kinds)
 
     @property
     def healthy(self) -> bool:
@@ -120,6 +125,10 @@ def ask_all(shells: Sequence[Shell], on_report: Callable[[Report], None] = lambd
             return report
 
         return list(pool.map(one, shells))
+
+
+def _kind(fault: str) -> str:
+    return fault.partition(":")[0]
 
 
 def _clock(shell: Shell) -> tuple[float | None, float]:

@@ -29,13 +29,16 @@ _SCHEMA: Final = 1
 
 @dataclass(slots=True)
 class Entry:
-    """One host. ``why``: what stands against it, empty where nothing does. ``before``, ``after``: what it ran."""
+    """One host. ``why``: what stands against it, empty where nothing does. ``before``, ``after``: what it ran.
+    ``faults``: what was wrong with it before it was touched.
+    """
 
     state: State = "waiting"
     before: str = ""
     after: str = ""
     why: str = ""
     seconds: float = 0.0
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

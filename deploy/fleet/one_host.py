@@ -8,7 +8,7 @@ where one fails, the host is as before or is said to be broken.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -28,12 +28,13 @@ Say = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How it ended. ``before``, ``after``: what the host ran."""
+    """How it ended. ``before``, ``after``: what the host ran. ``faults``: what was wrong with it before."""
 
     state: State
     before: str = ""
     after: str = ""
     why: str = ""
+    faults: tuple[str, ...] = ()
 
 
 def change(shell: Shell, action: Action, pace: Pace, say: Say, *, allow_faults: bool = False) -> Ended:
@@ -46,7 +47,7 @@ def change(shell: Shell, action: Action, pace: Pace, say: Say, *, allow_faults: 
     if foresight.refused:
         return Ended("as_before", foresight.before, foresight.before, foresight.refused)
     if foresight.already:
-        return Ended("already", foresight.before, foresight.after)
+        return Ended("already", foresight.before, foresight.after, faults=before.faults)
     say(name, f"{foresight.before} -> {foresight.after}")
     return _attempt(shell, action, before, pace, say, foresight=foresight)
 
@@ -89,8 +90,7 @@ def judge(action: Action, before: Report, after: Report) -> str:
         return after.problem or "its daemon does not answer"
     if why := action.amiss(before, after):
         return why
-    known = {fault.partition(":")[0] for fault in before.faults}
-    if new := [fault for fault in after.faults if fault.partition(":")[0] not in known]:
+    if new := after.worse_than(before.faults):
         return "; ".join(new)
     if after.number("outbox_dropped") > before.number("outbox_dropped"):
         return f"it gave up {after.number('outbox_dropped') - before.number('outbox_dropped')} events"
@@ -102,20 +102,22 @@ def is_as_before(now: Report, before: Report) -> bool:
     if not before.answers:
         return now.reachable and not now.answers
     same = all(now.get(key) == before.get(key) for key in ("version", "fingerprint"))
-    known = {fault.partition(":")[0] for fault in before.faults}
-    return now.answers and same and all(fault.partition(":")[0] in known for fault in now.faults)
+    return now.answers and same and not now.worse_than(before.faults)
 
 
-def take_back(shell: Shell, action: Action, pace: Pace, why: str) -> Ended:
-    """Undo a change that did well at first. The host is as before once it is well with what it had."""
+def take_back(shell: Shell, action: Action, pace: Pace, why: str, known: Collection[str]) -> Ended:
+    """Undo a change that did well at first. The host is as before once nothing is wrong with it but what is ``known``
+    to have been before.
+    """
     try:
         action.undo(shell)
     except (ChangeFailed, HostError) as error:
         return Ended("broken", why=f"{why}; and it could not be taken back: {error.cause}")
     deadline = time.monotonic() + pace.health_seconds
-    while not (now := ask(shell)).healthy:
+    while not (now := ask(shell)).reachable or now.worse_than(known):
         if time.monotonic() > deadline:
-            return Ended("broken", after=now.get("model"), why=f"{why}; and not well since: {'; '.join(now.faults)}")
+            said = "; ".join(now.worse_than(known)) or now.problem
+            return Ended("broken", after=now.get("model"), why=f"{why}; and not well since: {said}")
         time.sleep(_LOOK_SECONDS)
     return Ended("as_before", after=now.get("model"), why=why)
 
@@ -126,7 +128,7 @@ def _attempt(shell: Shell, action: Action, before: Report, pace: Pace, say: Say,
         action.apply(shell, before)
         why = watch(shell, action, before, pace)
         if not why:
-            return Ended("done", foresight.before, foresight.after)
+            return Ended("done", foresight.before, foresight.after, faults=before.faults)
     except EarmarkError as error:
         why, now = error.cause, ask(shell)
         if isinstance(error, ChangeFailed) and not error.ended:

@@ -96,8 +96,9 @@ class Rollout:
 
     def _note(self, name: str, ended: Ended, seconds: float) -> None:
         self._journal.note(
-            name, state=ended.state, before=ended.before, after=ended.after, why=ended.why, seconds=round(seconds, 1)
-        )
+            name, state=ended.state, before=ended.before, after=ended.after, why=ended.why, seconds=round(seconds, 1),
+            faults=ended.faults,
+        )  # fmt: skip
         self._say(name, in_words(ended))
 
     def _soaked(self, done: list[str]) -> bool:
@@ -109,8 +110,9 @@ class Rollout:
         well = True
         for name in done:
             report = ask(self._shells[name])
-            faults = "" if self._allow_faults else "; ".join(report.faults)
-            if why := report.problem or self._action.amiss(Report(name, reachable=True), report) or faults:
+            known = self._journal.hosts[name].faults
+            new = "; ".join(report.worse_than(known))
+            if why := report.problem or self._action.amiss(Report(name, reachable=True), report) or new:
                 well = False
                 if self._journal.hosts[name].state == "already":
                     # What was there before this rollout is not this rollout's to take back.
@@ -118,7 +120,7 @@ class Rollout:
                 else:
                     self._say(name, f"not well any more ({why}); going back")
                     self._journal.note(name, state="working", why=why)  # it is not done, whatever comes in between
-                    ended = take_back(self._shells[name], self._action, self._pace, why)
+                    ended = take_back(self._shells[name], self._action, self._pace, why, known)
                 self._note(name, ended, 0.0)
         return well
 
