@@ -19,7 +19,7 @@ from edge.quiet import private_stderr
 from edge.settings import Log
 
 _LONGEST: Final = 8000
-"""Characters of a message or a traceback."""
+"""Characters of a message, a traceback, or all fields together."""
 _PER_HOUR: Final = 60
 _HOUR_SECONDS: Final = 3600.0
 _UTTERANCE: Final = "utterance"
@@ -68,12 +68,29 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     return dict(fields) if isinstance(fields, dict) else {}
 
 
+def _fitting(record: logging.LogRecord) -> dict[str, Any]:
+    """The fields as far as they fit into a line; the one that is too long is cut, and ``fields_left_out`` says how many
+    come after it.
+    """
+    fields, kept, room = _fields(record), dict[str, Any](), _LONGEST
+    for number, (key, value) in enumerate(fields.items()):
+        text = f"{key}={value}"
+        if len(text) > room:
+            kept[key[:room]] = f"{str(value)[: max(0, room - len(key))]} ... ({len(str(value))} characters)"
+            if number + 1 < len(fields):
+                kept["fields_left_out"] = len(fields) - number - 1
+            break
+        kept[key] = value
+        room -= len(text)
+    return kept
+
+
 class TextFormatter(logging.Formatter):
     """``info edge.mqtt: connected host=127.0.0.1``; the journal adds the time."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of text."""
-        fields = "".join(f" {key}={value}" for key, value in _fields(record).items())
+        fields = "".join(f" {key}={value}" for key, value in _fitting(record).items())
         text = f"{record.levelname.lower()} {record.name}: {_cut(record.getMessage())}{fields}"
         if record.exc_info:
             text += " | " + _cut(self.formatException(record.exc_info))
@@ -91,7 +108,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": _cut(record.getMessage()),
         }
-        line |= {key: value for key, value in _fields(record).items() if key not in line}
+        line |= {key: value for key, value in _fitting(record).items() if key not in line}
         if record.exc_info:
             line["exception"] = _cut(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False, default=str)

@@ -56,6 +56,25 @@ def test_json_has_them_as_keys_and_the_time() -> None:
     assert line == {"level": "warning", "logger": "edge.x", "message": "heard", "outcome": "unknown", "who": "{1}"}
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"text": "x" * 1_000_000},
+        {"list": ["x" * 100] * 10_000, "after": 1},
+        {f"field-{number}": "x" * 100 for number in range(10_000)},
+        {"x" * 1_000_000: 1},
+    ],
+    ids=["text", "list", "many", "name"],
+)
+def test_a_line_has_an_end_whatever_its_fields_are(form: str, fields: dict[str, object]) -> None:
+    stream = written(Log(format=form))
+    logging.getLogger("edge.x").info("heard", extra={"fields": {"who": "Ada", **fields}})
+    (line,) = stream.getvalue().splitlines()
+    assert len(line) < 12_000 and "Ada" in line
+    assert ("fields_left_out" in line) == (len(fields) > 1)
+
+
 def test_a_traceback_is_in_the_same_line() -> None:
     stream = written(Log())
     failing(logging.getLogger("edge.x"))
