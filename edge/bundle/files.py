@@ -27,6 +27,7 @@ from edge.bundle.label_card import PACK_KIND, PackCard, parse_pack
 from edge.bundle.signature import LARGEST_SIGNATURE_BYTES, SIGNATURE_NAME, check
 from edge.errors import BundleError, StorageError
 from edge.records import Float32
+from edge.whole_file import replace_whole
 
 LARGEST_CARD_BYTES: Final = 1 << 20
 LARGEST_FILE_BYTES: Final = 64 << 20
@@ -288,12 +289,9 @@ def put_signature(path: Path, signature: bytes) -> None:
         _, contents = read_pack(path) if is_pack(path) else read_bundle(path)
         _write_zip(path, card_bytes, signature, contents)
         return
-    part = path / f"{SIGNATURE_NAME}.part"
     try:
-        part.write_bytes(signature)
-        part.replace(path / SIGNATURE_NAME)
+        replace_whole(path / SIGNATURE_NAME, signature, 0o644)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise StorageError(f"{path / SIGNATURE_NAME} cannot be written: {error.strerror}", "See its folder.") from error
 
 

@@ -23,6 +23,7 @@ from edge.bundle.card import Card, fingerprint
 from edge.bundle.files import card_and_signature, read_card
 from edge.bundle.locate import SUFFIX
 from edge.errors import BundleError, StorageError
+from edge.whole_file import replace_whole
 
 VERSIONS: Final = ".versions"
 _PACKAGED: Final = "-"
@@ -71,7 +72,7 @@ class Shelf:
                 before = os.readlink(link) if link.is_symlink() else _PACKAGED  # noqa: PTH115
             target = os.path.join(VERSIONS, version.name)  # noqa: PTH118
             if before != target:
-                _write(self._note(name), before)
+                replace_whole(self._note(name), f"{before}\n".encode(), 0o644)
             _relink(link, target)
             return before != target
 
@@ -129,14 +130,6 @@ def _relink(link: Path, target: str) -> None:
     fresh.symlink_to(target)
     fresh.replace(link)
     _sync(link.parent)
-
-
-def _write(path: Path, text: str) -> None:
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.write_text(text + "\n", encoding="utf-8")
-    _sync(fresh)
-    fresh.replace(path)
-    _sync(path.parent)
 
 
 def _sync(path: Path) -> None:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -20,6 +18,7 @@ from edge.bundle import Bundle
 from edge.correction import UNCORRECTED, Correction
 from edge.errors import StorageError
 from edge.records import Person
+from edge.whole_file import replace_whole
 
 FILE_NAME: Final = "household.json"
 SCHEMA: Final = 1
@@ -87,16 +86,9 @@ def keep(
         "bound": _bound(bundle, people),
         "report": dict(report),
     }
-    fresh = (folder / FILE_NAME).with_suffix(".new")
     try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
-            json.dump(kept, file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(folder / FILE_NAME)
+        replace_whole(folder / FILE_NAME, json.dumps(kept).encode())
     except OSError as error:
-        with suppress(OSError):
-            fresh.unlink()
         raise _cannot(folder, "written", error) from error
 
 

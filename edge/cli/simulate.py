@@ -28,6 +28,7 @@ from edge.mqtt import Topics
 from edge.pipeline import Pipeline
 from edge.records import SAMPLE_RATE, AudioBlock, Message
 from edge.report import Sheet, page
+from edge.whole_file import replace_whole
 
 DESCRIPTION = """
 The device on a laptop: recordings or a folder of them instead of a microphone, through the same pipeline and the same
@@ -270,9 +271,7 @@ class _Pages:
         told = (
             f"Made by Earmark with {model}, {time.strftime('%Y-%m-%d %H:%M %Z')}. It names people: keep it as private."
         )
-        temporary = self._path.with_name(f".{self._path.name}.new")
-        temporary.write_text(page("Who spoke when", self.sheets, summary, told=told), encoding="utf-8")
-        temporary.replace(self._path)
+        replace_whole(self._path, page("Who spoke when", self.sheets, summary, told=told).encode(), 0o644)
 
 
 def _summarise(console: Console, tally: Tally, score: Score | None) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
+
+from edge.whole_file import replace_whole
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,13 +34,8 @@ class Choices:
     def remember(self, name: str, value: str, configured: str) -> None:
         """``value`` was chosen while the settings said ``configured``."""
         made = self._read() | {name: [value, configured]}
-        fresh = self._path.with_suffix(".new")
         try:
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                json.dump(made, file)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
+            replace_whole(self._path, json.dumps(made).encode())
         except OSError as error:
             _LOG.warning("the choice cannot be kept for the next start: %s", error)
 
