@@ -101,7 +101,7 @@ class Operator:
         self.public_key = key_pair(folder / "key")
 
     def write_inventory(
-        self, hosts: Mapping[str, Sequence[str]], rollout: str = "{health_seconds: 240, settle_seconds: 1}"
+        self, hosts: Mapping[str, Sequence[str]], rollout: str = "{health_seconds: 240, settle_seconds: 0}"
     ) -> None:
         """``hosts``: name -> lines. All but the first are the group ``upstairs``."""
         lines = [

@@ -18,12 +18,13 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(1200)]
 
 def test_settings_come_to_a_group_and_a_bundle_of_another_space_to_nobody(lab: Lab, tmp_path: Path) -> None:
     other = make_bundle(tmp_path, BUNDLE, "9", other_space=True)
-    told = lab.fleet("bundle", other, "--dry-run", code=1)
-    assert [(row["wave"], row["would"]) for row in told["hosts"]] == [(1, "refuse"), (2, "refuse"), (3, "refuse")]
+    told = lab.fleet("bundle", other, "--wave", "2", "--dry-run", code=1)
+    assert [(row["wave"], row["would"]) for row in told["hosts"]] == [(1, "refuse"), (2, "refuse"), (2, "refuse")]
     assert "2 people enrolled there would not be recognised until enrolled again" in told["hosts"][0]["why"]
 
     lab.write_inventory(settings=True)
-    assert states(lab.fleet("settings", "upstairs")) == {"cellar": "done", "kitchen": "done"}
+    told = lab.fleet("settings", "upstairs", "--canary", "2")
+    assert states(told) == {"cellar": "done", "kitchen": "done"}
     for name in ("cellar", "kitchen"):
         assert f"room of {name}" in lab.hosts[name].config.read_text()
         assert "reloaded" in lab.hosts[name].messages()
@@ -40,7 +41,7 @@ def test_bundles_come_to_all_devices_without_loss_although_one_fails_at_first(la
     # What only the daemon itself looks at: it will refuse to reload.
     good = kitchen.config.read_text()
     kitchen.config.write_text(good + "control:\n  group: no-such-group\n")
-    told = lab.fleet("bundle", new, "--canary", "attic", "--wave", "1", "--new", code=1)
+    told = lab.fleet("bundle", new, "--canary", "attic", "--wave", "2", "--new", code=1)
     assert states(told) == {"attic": "done", "cellar": "done", "kitchen": "as_before"}
     assert "refused to reload: control.group" in told["hosts"][2]["why"]
     assert not (kitchen.state / "bundles" / f"{BUNDLE}.earmark").exists()
