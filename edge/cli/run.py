@@ -10,7 +10,6 @@ from dataclasses import replace
 from edge import settings as configuration
 from edge.cli.options import add_model, add_place
 from edge.daemon import Service
-from edge.daemon.heap import give_back_large_blocks
 from edge.daemon.logs import configure
 from edge.settings import Settings
 
@@ -39,7 +38,6 @@ def run(args: argparse.Namespace) -> int:
     """Run the service."""
     # A core dump would hold the broker's password and everybody's voiceprint.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    give_back_large_blocks()
 
     def load() -> Settings:
         settings = _with_arguments(configuration.load(args.config), args)
