@@ -58,7 +58,7 @@ class Attic:
 @pytest.fixture
 def attic(own_ssh: Path) -> Iterator[Attic]:
     (own_ssh / "etc").mkdir()
-    with subprocess.Popen(["sleep", "600"]) as daemon:
+    with subprocess.Popen(["env", "--default-signal=HUP", "sleep", "600"]) as daemon:
         (own_ssh / "status").write_text(json.dumps({"pid": daemon.pid}))
         (own_ssh / "earmark").write_text(EARMARK.format(status=own_ssh / "status"))
         (own_ssh / "earmark").chmod(0o755)
