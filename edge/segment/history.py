@@ -33,7 +33,7 @@ class History:
             # Moving only when at least half would be free keeps the cost per sample constant.
             if 2 * needed > len(self._store):
                 self._store = np.empty(2 * needed, np.float32)
-            self._store[: self._length] = kept.copy()
+            self._store[: self._length] = kept  # never onto itself: what is kept is at most half of it
             self._first = 0
         self._store[self._first + self._length : self._first + needed] = samples
         self._length = needed

@@ -255,7 +255,6 @@ class Segmenter:
         frames_end = self._frames_until(end)
         count, power = stretch.speech_before(frames_end)
         noise = stretch.background if stretch.background is not None else stretch.quiet_before(frames_end)
-        magnitude = np.abs(samples)
         self._free = end
         self._shown_length = 0
         return Utterance(
@@ -265,14 +264,14 @@ class Segmenter:
             speech_seconds=count * HOP / SAMPLE_RATE,
             snr_db=min(_MAX_SNR_DB, _decibels(max(power - noise, 1e-12) / max(noise, 1e-12))),
             level_dbfs=_decibels(power),
-            peak_dbfs=_decibels(float(magnitude.max()) ** 2),
-            clipped_fraction=self._clipped_fraction(magnitude, start, end),
+            peak_dbfs=_decibels(float(max(samples.max(), -samples.min())) ** 2),
+            clipped_fraction=self._clipped_fraction(samples, start, end),
             ended_by=ended_by,
         )
 
-    def _clipped_fraction(self, magnitude: Float32, start: int, end: int) -> float:
+    def _clipped_fraction(self, samples: Float32, start: int, end: int) -> float:
         """Share of samples at full scale: as seen here or, where resampling rounded them off, as the source said."""
-        seen = float(np.mean(magnitude >= _FULL_SCALE))
+        seen = int(np.count_nonzero(samples >= _FULL_SCALE) + np.count_nonzero(samples <= -_FULL_SCALE)) / len(samples)
         if seen or not self._clipped:
             return seen
         told = sum(
