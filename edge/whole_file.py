@@ -1,4 +1,4 @@
-"""A file that is replaced as a whole.
+"""A file that is replaced as a whole, and what it takes to be sure that something is on the disk.
 
 Takes a path and its content. Must hold: at every moment, power cuts included, the path has the former content or the
 new one; a failure leaves the former and nothing beside it.
@@ -21,15 +21,16 @@ def replace_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except BaseException:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
         raise
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def sync(path: Path) -> None:
+    """Put a file's bytes, or the names in a folder, on the disk. Raises ``OSError``."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:

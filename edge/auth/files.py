@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import StorageError
+from edge.whole_file import sync
 
 RECORD: Final = "attempts.sqlite"
 LOG: Final = "audit.jsonl"
@@ -80,16 +81,7 @@ def append(path: Path, text: bytes) -> None:
     finally:
         os.close(handle)
     if made:
-        sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Put the names in a folder on the disk."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync(path.parent)
 
 
 def unusable(path: Path, error: OSError) -> StorageError:

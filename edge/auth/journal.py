@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from edge.auth import chain, files
 from edge.auth.clock import AttemptClock
+from edge.whole_file import sync
 
 LONGEST_BYTES: Final = 1_000_000
 """A file longer than this is rotated before the next entry; about 3000 attempts."""
@@ -122,7 +123,7 @@ class Journal:
         if target.exists():
             return
         current.rename(target)
-        files.sync_folder(self.folder)
+        sync(self.folder)
         old = files.logs(self.folder)
         if len(old) > KEPT_FILES:
             with old[-KEPT_FILES].open("rb") as file:

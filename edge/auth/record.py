@@ -21,6 +21,7 @@ from edge.auth.clock import AttemptClock
 from edge.auth.journal import Journal, carried_on
 from edge.errors import AttemptsError, EarmarkError, StorageError
 from edge.sqlite_files import check_content, make_private, marks, transaction
+from edge.whole_file import sync
 
 _APPLICATION_ID: Final = 0x45614174
 """``EaAt``: tells our files from those of other programs."""
@@ -164,7 +165,7 @@ class Record:
             journal.add(event, {"uid": os.geteuid()})
             journal.seal()
         journal.write()
-        files.sync_folder(self.folder)
+        sync(self.folder)
 
     @classmethod
     def anew(cls, folder: Path, clock: AttemptClock) -> Path | None:

@@ -23,7 +23,7 @@ from edge.bundle.card import Card, fingerprint
 from edge.bundle.files import card_and_signature, read_card
 from edge.bundle.locate import SUFFIX
 from edge.errors import BundleError, StorageError
-from edge.whole_file import replace_whole
+from edge.whole_file import replace_whole, sync
 
 VERSIONS: Final = ".versions"
 _PACKAGED: Final = "-"
@@ -49,11 +49,11 @@ class Shelf:
                     shutil.copyfileobj(stream, file)
                 target = self._versions / _file_name(read_card(part), card_and_signature(part)[1])
                 part.chmod(0o644)
-                _sync(part)
+                sync(part)
                 part.replace(target)
             finally:
                 part.unlink(missing_ok=True)
-            _sync(self._versions)
+            sync(self._versions)
             return target
 
     def use(self, name: str, version: Path) -> bool:
@@ -88,7 +88,7 @@ class Shelf:
                 raise BundleError(f"{name} was not changed here, so there is nothing to go back to") from None
             if before == _PACKAGED:
                 link.unlink(missing_ok=True)
-                _sync(self._folder)
+                sync(self._folder)
             else:
                 _relink(link, before)
             self._note(name).unlink()
@@ -129,16 +129,7 @@ def _relink(link: Path, target: str) -> None:
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(target)
     fresh.replace(link)
-    _sync(link.parent)
-
-
-def _sync(path: Path) -> None:
-    """To the disk: a file's bytes, or the names in a folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(link.parent)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import StorageError, VaultError
+from edge.whole_file import sync
 
 CREDENTIAL: Final = "earmark-voiceprint-key"
 CREDENTIAL_FD: Final = "VOICEPRINT_KEY_FD"
@@ -141,7 +142,7 @@ def settle(folder: Path, ident: str) -> None:
         old = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC) if os.path.lexists(path) else None
         try:
             following.replace(path)
-            _sync(folder)
+            sync(folder)
             if old is not None:
                 os.pwrite(old, bytes(os.fstat(old).st_size), 0)
                 os.fsync(old)
@@ -165,7 +166,7 @@ def _make(path: Path) -> None:
                 os.link(part, path)  # unlike a renaming, this never replaces a key that is there
         finally:
             part.unlink(missing_ok=True)
-        _sync(path.parent)
+        sync(path.parent)
 
 
 def _read(path: Path, *, ours: bool) -> Key:
@@ -201,11 +202,3 @@ class _in_words:
                 f"the key of the voiceprints, {self._path}, cannot be read or written: {reason}",
                 "Check that the disk is not full and that this user owns the file and may write its folder.",
             ) from error
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
