@@ -12,8 +12,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,35 +25,19 @@ from edge.settings.sections import DEFAULT_BUNDLE
 from tests.arm64 import kits, outputs
 from tests.arm64.compare import Row, compare
 from tests.arm64.roots import EMULATORS, Root, prepare
+from tests.steps import NotTriedError, Steps, verdict
 
 SPOILT = f"edge/bundles/{DEFAULT_BUNDLE}/encoder.int8.tflite"
 ASSETS = "/opt/earmark/current/lib/python3*/site-packages/edge/demo/assets"
 
 
-class NotTriedError(Exception):
-    """A step that this release has no means for."""
-
-
-class Life:
+class Life(Steps):
     """The steps, each a line of the report."""
 
     def __init__(self, root: Root, kit: Path, work: Path) -> None:
         self.root, self.kit, self.work = root, kit, work
-        self.failed = 0
+        super().__init__()
         (root.folder / "kits").mkdir(exist_ok=True)
-
-    def step(self, what: str, check: Callable[[], str]) -> bool:
-        """Make one check, print its line, and give whether to go on; an assertion that fails is the line's end."""
-        begun = time.monotonic()
-        try:
-            said, mark = check(), "ok  "
-        except NotTriedError as why:
-            said, mark = str(why), "left"
-        except (AssertionError, subprocess.SubprocessError, OSError, ValueError, KeyError) as error:
-            said, mark = str(error)[:2000] or type(error).__name__, "FAIL"
-            self.failed += 1
-        print(f"{mark}  {what:<28} {said}  ({time.monotonic() - begun:.0f} s)", flush=True)
-        return mark != "FAIL"
 
     def installer(self, *words: str, code: int = 0) -> dict[str, Any]:
         """Run the installer inside; gives its JSON."""
@@ -178,7 +160,7 @@ def live(life: Life, here: Path, *, quick: bool) -> None:
     life.step("networks", lambda: (rows.extend(life.networks(here)), f"{len(rows)} comparisons")[1])
     for row in rows:
         print(row.line())
-    life.failed += sum(row.holds is False for row in rows)
+    life.failed += [row.line().strip() for row in rows if row.holds is False]
     if not quick:
         life.step("install again", life.settings)
         life.step("enrol", life.people)
@@ -200,7 +182,7 @@ def main() -> int:
     if wrong := set(options.release) - set(RELEASES):
         parser.error(f"{wrong.pop()} is none of {', '.join(RELEASES)}")
     prepare(options.arch)
-    failed = 0
+    failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="earmark-arm64-") as name:
         work = Path(name)
         here = work / "here.npz"
@@ -223,8 +205,7 @@ def main() -> int:
             else:
                 live(life, here, quick=options.quick)
             failed += life.failed
-    print(f"\n{failed} failed." if failed else "\nAll is well.")
-    return 1 if failed else 0
+    return verdict(failed)
 
 
 if __name__ == "__main__":

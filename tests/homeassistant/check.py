@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 from tests.broker import Listener, Mosquitto
 from tests.homeassistant.house import House
 from tests.homeassistant.scenes import Scenes
+from tests.steps import Steps, verdict
 from tests.virtual_microphone import VirtualMicrophone
 
 _PROGRAMS = {
@@ -29,27 +29,19 @@ _PROGRAMS = {
 EXIT_ENVIRONMENT = 5
 
 
-class Report:
-    """A line per step."""
+class Report(Steps):
+    """Those that are asked for, and those that they need."""
 
     def __init__(self, only: str, since: str) -> None:
+        super().__init__()
         self._only = only
         self._since = since
-        self.failed: list[str] = []
 
     def step(self, what: str, check: Callable[[], str]) -> bool:
-        """Make one check and print its line; an assertion that fails is the line's end."""
         self._since = "" if self._since in what else self._since
         if (self._since or self._only not in what) and what not in Scenes.NEEDED:
             return True
-        begun = time.monotonic()
-        try:
-            said, mark = check(), "ok  "
-        except (AssertionError, subprocess.SubprocessError, OSError, ValueError, KeyError, TypeError) as error:
-            said, mark = f"{type(error).__name__}: {str(error)[:1500]}", "FAIL"
-            self.failed.append(what)
-        print(f"{mark}  {what:<34} {said}  ({time.monotonic() - begun:.0f} s)", flush=True)
-        return mark == "ok  "
+        return super().step(what, check)
 
 
 def prepare() -> None:
@@ -103,8 +95,7 @@ def main() -> int:
             for what, check in scenes.steps():
                 if not report.step(what, check) and what in Scenes.NEEDED:
                     break
-    print(f"\n{len(report.failed)} failed: {', '.join(report.failed)}" if report.failed else "\nAll is well.")
-    return 1 if report.failed else 0
+    return verdict(report.failed)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +30,7 @@ from tests.deploy.booted.machine import require
 from tests.deploy.fleet.devices import Device
 from tests.deploy.fleet.hosts import Network, make_bundle
 from tests.deploy.fleet.sshd import PATIENCE_SECONDS, Operator, states
+from tests.steps import Steps, verdict
 
 NAMES: Final = ("attic", "cellar", "kitchen")
 PEOPLE: Final = ("Ada", "Ben")
@@ -52,7 +51,7 @@ DUMB: Final = ("edge/cli/status.py", _FAILS.format("this version does not say ho
 """Becomes ready and stays so, but the fleet cannot see that it is well."""
 
 
-class Life:
+class Life(Steps):
     """The steps."""
 
     def __init__(self, folder: Path, kit: Path) -> None:
@@ -79,7 +78,7 @@ class Life:
             for name, key in zip(NAMES, ("file", "credential", "encrypted"), strict=True)
         ]
         self.first = ""
-        self.failed = 0
+        super().__init__()
 
     def begin(self) -> None:
         """Boot everything."""
@@ -102,17 +101,6 @@ class Life:
             self.listener.close()
         self.broker.stop()
         self.network.remove()
-
-    def step(self, what: str, check: Callable[[], str]) -> bool:
-        """Make one step and print its line; gives whether it did well."""
-        begun = time.monotonic()
-        try:
-            said, mark = check(), "ok  "
-        except (AssertionError, OSError, ValueError, KeyError) as error:
-            said, mark = str(error)[:3000] or type(error).__name__, "FAIL"
-            self.failed += 1
-        print(f"{mark}  {what:<24} {said}  ({time.monotonic() - begun:.0f} s)", flush=True)
-        return mark == "ok  "
 
     # The steps.
 
@@ -259,8 +247,7 @@ def main() -> int:
                 life.end()
     except pytest.skip.Exception as reason:
         sys.exit(str(reason))
-    print(f"\n{life.failed} failed." if life.failed else "\nAll is well.")
-    return 1 if life.failed else 0
+    return verdict(life.failed)
 
 
 def _live(life: Life) -> None:
