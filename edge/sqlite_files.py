@@ -112,7 +112,9 @@ def make_private(path: Path) -> None:
 
 
 def marks(connection: sqlite3.Connection) -> tuple[int, int, bool]:
-    """``user_version``, ``application_id``, and whether there are tables: whose file this is."""
+    """``user_version``, ``application_id``, and whether there are tables: whose file this is. Three questions: where
+    another process may be making the file, ask them inside ``one_look``.
+    """
     distrust(connection)
     version, owner = (
         int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("user_version", "application_id")
@@ -136,6 +138,17 @@ def make_state_file(path: Path, what: str) -> None:
             f"{what} {path} cannot be made: {reason}",
             "Name a folder that this user may write, with --state or $EARMARK_STATE.",
         ) from error
+
+
+@contextmanager
+def one_look(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let everything that is read inside be of one moment, whatever another process makes of the file meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:  # SQLite ends it by itself after some errors
+            connection.execute("ROLLBACK")
 
 
 @contextmanager

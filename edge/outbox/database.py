@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import StorageError
-from edge.sqlite_files import check_content, marks
+from edge.sqlite_files import check_content, marks, one_look
 
 _LOG = logging.getLogger(__name__)
 SCHEMA_VERSION: Final = 1
@@ -72,7 +72,8 @@ def connect(path: Path, last_id: int) -> tuple[sqlite3.Connection, int]:
     path.chmod(0o600)
     db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
     try:
-        version, _, _ = marks(db)
+        with one_look(db):
+            version, _, _ = marks(db)
         if version > SCHEMA_VERSION:
             raise CorruptError(f"made by a newer version of Earmark (format {version})")
         db.execute("PRAGMA journal_mode = WAL")
@@ -129,8 +130,9 @@ def is_full(error: Exception) -> bool:
 
 def examine(db: sqlite3.Connection) -> None:
     """Refuse a file that is no outbox of ours, before anything else is done with it. Raises ``sqlite3.Error``."""
-    marks(db)
-    check_content(db, _SCHEMA)
+    with one_look(db):
+        marks(db)
+        check_content(db, _SCHEMA)
 
 
 def peek(path: Path) -> OutboxCounters:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import EarmarkError, PeopleError, StorageError
-from edge.sqlite_files import check_content, make_state_file, marks, transaction
+from edge.sqlite_files import check_content, make_state_file, marks, one_look, transaction
 
 FILE_NAME: Final = "people.sqlite"
 VERSION: Final = 3
@@ -87,7 +87,8 @@ def connect(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         with in_words(path):
-            _check(connection, path)
+            with one_look(connection):
+                _check(connection, path)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA secure_delete = ON")
             # No write-ahead log: its file would keep removed voiceprints. No voiceprints in /tmp either.

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import StorageError
-from edge.sqlite_files import check_content, make_state_file, marks, transaction
+from edge.sqlite_files import check_content, make_state_file, marks, one_look, transaction
 
 FILE_NAME: Final = "repeats.sqlite"
 _APPLICATION_ID: Final = 0x45617252
@@ -131,7 +131,8 @@ class Store:
     def _prepare(self) -> None:
         self._connection.execute("PRAGMA secure_delete = ON")
         self._connection.execute("PRAGMA temp_store = MEMORY")
-        self._refuse_foreign()
+        with one_look(self._connection):
+            self._refuse_foreign()
         if self._number("user_version") == _VERSION:
             return
         with self.writing():

@@ -155,6 +155,27 @@ def test_two_processes_see_each_other(tmp_path: Path) -> None:
     assert sorted(found) == [False] + 5 * [True]
 
 
+def test_a_file_that_another_is_just_making_is_not_taken_for_a_strangers(tmp_path: Path) -> None:
+    """Whose file it is takes three questions, and the tables may come between two of them."""
+    refused: list[Exception] = []
+
+    def first(folder: Path) -> None:
+        together.wait()
+        try:
+            Repeats(folder).close()
+        except Exception as error:
+            refused.append(error)
+
+    for number in range(30):
+        together = threading.Barrier(8)
+        threads = [threading.Thread(target=first, args=(tmp_path / str(number),)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert refused == []
+
+
 def test_it_forgets_after_half_a_year(tmp_path: Path) -> None:
     clock = ManualClock(now=1_000_000.0)
     with Repeats(tmp_path, clock) as repeats:
