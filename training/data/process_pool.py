@@ -2,7 +2,8 @@
 
 Takes a ``Job`` and items; gives outcomes. Must hold: a process that dies takes only its own item with it. A pool that
 lost a process can't say which item it was, so all items that were in flight are tried again one by one, each alone:
-the one that kills its process then is named, the others are done.
+the one that kills its process then is named, the others are done. Ctrl-C ends it wherever it comes: it waits while the
+executor is touched, whose locks would stay taken by what was cut off.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from queue import SimpleQueue
+from types import FrameType
 from typing import Any, Final, Generic
 
 from edge.errors import UsageError
@@ -73,12 +78,17 @@ class _Pool(Generic[State, Item, Result]):
         # Inherited by the workers. Each has a core to itself: more threads would only compete.
         for name in _ONE_THREAD:
             os.environ.setdefault(name, "1")
-        self._executor = ProcessPoolExecutor(
-            workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(job,)
-        )
         self.running: dict[Future[Answer[Result]], Item] = {}
+        # Its ``get`` is one step for Python, so Ctrl-C there leaves nothing half done.
+        self._finished: SimpleQueue[Future[Any]] = SimpleQueue()
+        with _undisturbed():
+            self._executor = ProcessPoolExecutor(
+                workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(job,)
+            )
         try:
-            self._executor.submit(_hello).result()
+            with _undisturbed():
+                self._executor.submit(_hello).add_done_callback(self._finished.put)
+            self._finished.get().result()
         except BrokenProcessPool as error:
             self.end()
             raise UsageError(
@@ -89,19 +99,24 @@ class _Pool(Generic[State, Item, Result]):
             raise
 
     def submit(self, item: Item) -> None:
-        try:
-            future = self._executor.submit(_work, item)
-        except BrokenProcessPool as error:
-            # A process died since the last look: the item counts as lost with the others.
-            future = Future()
-            future.set_exception(error)
-        self.running[future] = item
+        with _undisturbed():
+            try:
+                future = self._executor.submit(_work, item)
+            except BrokenProcessPool as error:
+                # A process died since the last look: the item counts as lost with the others.
+                future = Future()
+                future.set_exception(error)
+            self.running[future] = item
+            future.add_done_callback(self._finished.put)
 
     def collect(self) -> tuple[list[tuple[Item, Answer[Result]]], list[Item]]:
         """Wait for the next answers; give them, and the items that were lost with the pool."""
-        finished, _ = wait(self.running, return_when=FIRST_COMPLETED)
+        finished = [self._finished.get()]
+        while not self._finished.empty():
+            finished.append(self._finished.get())
         if any(isinstance(future.exception(), BrokenProcessPool) for future in finished):
-            finished, _ = wait(self.running)  # at once: all of them are broken
+            while len(finished) < len(self.running):  # at once: all of them are broken
+                finished.append(self._finished.get())
         done, lost = [], []
         for future in finished:
             item = self.running.pop(future)
@@ -113,17 +128,35 @@ class _Pool(Generic[State, Item, Result]):
 
     def finish(self) -> None:
         """Let the workers go home."""
-        self._executor.shutdown(wait=True)
+        with _undisturbed():
+            self._executor.shutdown(wait=True)
 
     def end(self) -> None:
         """Stop the workers in the middle of what they do."""
-        # Executor.terminate_workers comes with Python 3.14; until then only the executor knows which are its own.
-        processes = list((getattr(self._executor, "_processes", None) or {}).values())
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.join(timeout=10)
+        with _undisturbed():
+            # Executor.terminate_workers comes with Python 3.14; until then only the executor knows which are its own.
+            processes = list((getattr(self._executor, "_processes", None) or {}).values())
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.join(timeout=10)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let Ctrl-C wait until the end of the block. Python hands it to the main thread only, so others need nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[tuple[int, FrameType | None]] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: waiting.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if waiting and callable(before):
+            before(*waiting[-1])
 
 
 def _begin(job: Job[Any, Any, Any]) -> None:
