@@ -17,16 +17,20 @@ PUBLISHED: Final = (
     "availability",
     "info",
     "utterance",
+    "auth",
     "last",
     "person/+/state",
     "health",
     "speaking/state",
     "cfg/+/state",
     "enrol/state",
+    "response/+",
+    "audio",
+    "update/state",
 )
 """What the device says below BASE/NODE/. It needs no right to read any of it."""
-HEARD: Final = ("cmd/#", "cfg/+/set")
-"""What it listens to there, with ``mqtt.commands`` or ``mqtt.enrolment``. It needs no right to say any of it."""
+HEARD: Final = ("cmd/#", "cfg/+/set", "request/+")
+"""What it listens to there where ``mqtt`` has ``commands``, ``enrolment`` or ``updates``. It need not say any of it."""
 
 
 def acl(settings: Settings) -> str:
@@ -46,11 +50,16 @@ def acl(settings: Settings) -> str:
         f"user {mqtt.username}",
         *(f"topic write {base}/{topic}" for topic in PUBLISHED),
     ]
-    if mqtt.commands or mqtt.enrolment:
+    if mqtt.commands or mqtt.enrolment or mqtt.updates:
         lines += [f"topic read {base}/{topic}" for topic in HEARD]
     if home.enabled:
         lines += [
             f"topic write {home.prefix}/device/earmark_{node}/config",
             f"topic read {home.status_topic}",
         ]
+        if home.house:
+            lines += [
+                f"topic write {mqtt.base_topic}/house/person/+",
+                f"topic write {home.prefix}/device/earmark_house/config",
+            ]
     return "\n".join(lines) + "\n"

@@ -49,8 +49,8 @@ class Action(Protocol):
     def foresee(self, host: Host, report: Report) -> Foresight:
         """What would happen; nothing is done."""
 
-    def apply(self, shell: Shell, report: Report) -> None:
-        """Do it. Raises ``ChangeFailed`` or ``HostError``."""
+    def apply(self, shell: Shell, report: Report) -> bool:
+        """Do it; gives whether anything had to be done. Raises ``ChangeFailed`` or ``HostError``."""
 
     def amiss(self, before: Report, after: Report) -> str:
         """What shows that it has not been done; empty where it has."""
@@ -94,7 +94,7 @@ class BundleAction:
             return Foresight(before, after, refused=said)
         return Foresight(before, after)
 
-    def apply(self, shell: Shell, report: Report) -> None:
+    def apply(self, shell: Shell, report: Report) -> bool:
         """Copied beside, verified there, switched, reloaded: by ``earmark bundle install``."""
         there = shell.put(self._path, self.digest)
         words = ["bundle", "install", there, "--sha256", self.digest, "--json", "--wait", self._wait]
@@ -103,6 +103,7 @@ class BundleAction:
             done = shell.earmark(*words, seconds=_CHANGE_SECONDS)
         shell.forget(there)  # not where the command may still read it
         _judge(done, "the bundle")
+        return True
 
     def amiss(self, before: Report, after: Report) -> str:
         """Another fingerprint than the offer's."""
@@ -131,9 +132,12 @@ class SoftwareAction:
     def foresee(self, host: Host, report: Report) -> Foresight:
         """By version."""
         before = report.get("version") or "nothing"
+        if not report.installed and self._path.suffix == ".whl":
+            said = "Earmark is not installed there yet, which needs a kit: a wheel brings no installer"
+            return Foresight(before, self._version, refused=said)
         return Foresight(before, self._version, already=report.get("version") == self._version)
 
-    def apply(self, shell: Shell, report: Report) -> None:
+    def apply(self, shell: Shell, report: Report) -> bool:
         """Sent, verified, given to the installer there; where Earmark is not installed yet, a kit brings its own."""
         there = shell.put(self._path, self.digest)
         upgrade, install = [shell.host.earmark, "deploy", "upgrade", there], ["python3", there, "install"]
@@ -141,6 +145,7 @@ class SoftwareAction:
             done = shell.run([*(upgrade if report.installed else install), "--json"], seconds=_CHANGE_SECONDS)
         shell.forget(there)  # not where the command may still read it
         _judge(done, f"Earmark {self._version}")
+        return True
 
     def amiss(self, before: Report, after: Report) -> str:
         """Another version than the one sent."""

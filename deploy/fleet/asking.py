@@ -105,7 +105,7 @@ def ask(shell: Shell) -> Report:
     except HostError as error:
         return Report(name, reachable=False, problem=error.cause)
     told = done.json
-    if done.code in {126, 127} or (done.code == 1 and not told):
+    if done.code in {126, 127}:
         said = f"Earmark is not installed at {shell.host.earmark} ({done.last_words})"
         return Report(name, True, False, said, {}, clock, uncertain)
     if "error" in told or not told:

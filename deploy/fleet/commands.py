@@ -152,6 +152,7 @@ def roll_out(options: argparse.Namespace) -> int:
     order = {
         "what": options.what,
         "file": str(options.file.absolute()) if "file" in options else "",
+        "hosts": [host.name for host in chosen],
         "force": getattr(options, "force", False),
         "allow_faults": options.allow_faults,
         "pace": {"soak_seconds": pace.soak_seconds, "health_seconds": pace.health_seconds,

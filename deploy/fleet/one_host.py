@@ -125,10 +125,11 @@ def take_back(shell: Shell, action: Action, pace: Pace, why: str, known: Collect
 def _attempt(shell: Shell, action: Action, before: Report, pace: Pace, say: Say, *, foresight: Foresight) -> Ended:
     """Change it, and take that back where it does not do well."""
     try:
-        action.apply(shell, before)
+        switched = action.apply(shell, before)
         why = watch(shell, action, before, pace)
         if not why:
-            return Ended("done", foresight.before, foresight.after, faults=before.faults)
+            state: State = "done" if switched else "already"
+            return Ended(state, foresight.before, foresight.after, faults=before.faults)
     except EarmarkError as error:
         why, now = error.cause, ask(shell)
         if isinstance(error, ChangeFailed) and not error.ended:
@@ -138,8 +139,6 @@ def _attempt(shell: Shell, action: Action, before: Report, pace: Pace, say: Say,
             return Ended("as_before", foresight.before, foresight.before, why)
         # What was not switched, or went back by itself, would go back to something older.
         switched = isinstance(error, ChangeFailed) and not error.as_before
-    else:
-        switched = True
     say(shell.host.name, f"not well ({why}); going back")
     ended = Ended("as_before", foresight.before, foresight.before, why)
     return _back(shell, action if switched else None, before, pace, ended)

@@ -1,7 +1,8 @@
 """Who is changed when: the canary first, then waves.
 
 Takes hosts, a canary and the size of a wave. Gives waves. Must hold: every host is in exactly one wave; the order is
-that of the inventory; a percentage is of all hosts, rounded up, never 0.
+that of the inventory; a percentage is of all hosts, rounded up, never 0; where the canary is not among the hosts, their
+first goes first alone.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from deploy.fleet.inventory import check_wave
 
 
 def waves(names: Sequence[str], canary: Sequence[str], wave: str) -> tuple[tuple[str, ...], ...]:
-    """The waves, the canary's first. ``canary``: names, or one number of hosts; a name that is not among ``names`` is
-    left out. ``wave``: ``3`` or ``25%``. Raises ``InventoryError``.
+    """The waves, the canary's first. ``canary``: names, or one number of hosts, also 0; a name that is not among
+    ``names`` is left out. ``wave``: ``3`` or ``25%``. Raises ``InventoryError``.
     """
     size = wave_size(wave, len(names))
     if len(canary) == 1 and canary[0].isdigit():
         first = tuple(names[: int(canary[0])])
     else:
-        first = tuple(name for name in names if name in canary)
+        first = tuple(name for name in names if name in canary) or tuple(names[:1])
     rest = [name for name in names if name not in first]
     cut = [tuple(rest[i : i + size]) for i in range(0, len(rest), size)]
     return tuple(one for one in (first, *cut) if one)

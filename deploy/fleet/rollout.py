@@ -44,15 +44,15 @@ class Rollout:
     def run(self) -> int:
         """Go through the waves left. Gives 0; 1 where a host failed and all are well; 5 where one is broken."""
         done: list[str] = []
-        left = [wave for wave in self._journal.waves if not self._settled(wave)]
         for wave in self._journal.waves:
-            done += [name for name in wave if wave not in left]
-        for number, wave in enumerate(left):
             names = [name for name in wave if self._journal.hosts[name].state not in SETTLED]
-            if self._interrupted(names):
+            # Also of a rollout that goes on: what ended it may have ended the time to soak.
+            if names and done and not self._soaked(done):
+                return self._end(self._verdict())
+            if names and self._interrupted(names):
                 return self._end(EXIT_INTERRUPTED)
             done += wave
-            if not self._settled(wave) or (number + 1 < len(left) and not self._soaked(done)):
+            if not self._settled(wave):
                 return self._end(self._verdict())
         return self._end(EXIT_OK)
 

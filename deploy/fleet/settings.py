@@ -36,18 +36,21 @@ class SettingsAction:
         """Whether the inventory has any is known; whether they differ only the host knows."""
         if not host.settings:
             return Foresight("", "", already=True)
+        if not report.installed:
+            return Foresight("", "", refused=report.problem)
         return Foresight("as there", "as in the inventory")
 
-    def apply(self, shell: Shell, report: Report) -> None:
+    def apply(self, shell: Shell, report: Report) -> bool:
         """Written beside, checked by ``earmark doctor``, switched, and the daemon told to reload. Where the file is
         there already, a daemon that has not read it is told: what came before may have been cut off in between.
         """
         config = _config(shell)
         if settings_differ(shell) is False:
-            if _is_older(shell, report):
+            older = _is_older(shell, report)
+            if older:
                 self._reloading.add(shell.host.name)
                 _script(shell, _hang_up(report))
-            return
+            return older
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "earmark.yaml"
             file.write_text(shell.host.settings, encoding="utf-8")
@@ -70,6 +73,7 @@ class SettingsAction:
         # One command: a connection that breaks leaves both undone or both done.
         with begun(self.title):
             _script(shell, f"{keep} && mv -f {fresh} {quoted} && {_hang_up(report)}")
+        return True
 
     def amiss(self, before: Report, after: Report) -> str:
         """A reload that was refused, or has not come yet."""

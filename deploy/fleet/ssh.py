@@ -27,6 +27,8 @@ _SHORT_SECONDS: Final = 60.0
 _FAILED: Final = 255
 """What ssh ends with where it is ssh that failed."""
 _INCOMING: Final = ".cache/earmark-fleet"
+_SUDO: Final = ("sudo", "-n", "--", "env")
+"""With ``env``, a command that is not there ends with 127, as without sudo, and not with the 1 of a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,26 @@ class Shell:
         """Run a command there. ``root``: through sudo; None: where the inventory says so. Raises ``HostError`` where
         the host cannot be reached, does not answer in time, or sudo asks for a password.
         """
-        sudo = ["sudo", "-n", "--"] if (self.host.sudo if root is None else root and self.host.sudo) else []
-        command = [*self._base, "--", self.host.address, shlex.join([*sudo, *words])]
+        if not (self.host.sudo if root is None else root and self.host.sudo):
+            return self._send(words, stdin, seconds)
+        done = self._send(words, stdin, seconds, through=_SUDO)
+        # sudo ends with 1 as commands do, and says more than refusals, as that it cannot resolve the host's own name.
+        if done.code == 1 and "sudo:" in done.err and (tried := self._send(["true"], through=_SUDO)).code:
+            raise HostError(
+                f"{self.host.name} does not let us be root: {tried.last_words}",
+                "Allow sudo without a password for that account (NOPASSWD), or log in as root with `become: none`.",
+            )
+        return done
+
+    def _send(
+        self,
+        words: Sequence[str],
+        stdin: IO[bytes] | None = None,
+        seconds: float = _SHORT_SECONDS,
+        *,
+        through: Sequence[str] = (),
+    ) -> Done:
+        command = [*self._base, "--", self.host.address, shlex.join([*through, *words])]
         # Files rather than pipes: the process that keeps the connection open must not keep us waiting.
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             try:
@@ -94,11 +114,6 @@ class Shell:
             done = Done(ended.returncode, _text(out), _text(err))
         if done.code == _FAILED:
             raise HostError(f"{self.host.name} cannot be reached: {done.last_words}", _remedy(done.err))
-        if sudo and done.code == 1 and done.err.startswith("sudo:"):
-            raise HostError(
-                f"{self.host.name} does not let us be root: {done.last_words}",
-                "Allow sudo without a password for that account (NOPASSWD), or log in as root with `become: none`.",
-            )
         return done
 
     def earmark(self, *words: str, seconds: float = _SHORT_SECONDS) -> Done:

@@ -14,7 +14,13 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from deploy.access import HEARD, PUBLISHED, acl
+from edge.auth.attempt import Gate
+from edge.auth.lockout import FAILURES_IN_A_ROW
+from edge.control import Client, VerifyRequest
+from edge.errors import EXIT_LOCKED
+from edge.mqtt.house import HouseTopics
 from edge.mqtt.topics import ROUTES, SETTINGS, Topics
+from edge.people import PeopleStore
 from edge.settings import HomeAssistant, Mqtt, Node, Settings
 from tests.broker import ADMIN, ADMIN_PASSWORD, WAIT_SECONDS, Certificates, Listener, Mosquitto, free_port, wait_for
 from tests.scenarios.household import BASE, OBEDIENT, PLAY, Daemon, utterances
@@ -25,6 +31,7 @@ ASSISTANT = replace(BEDROOM, node=Node(name="bedroom-assistant"))
 """With the account of its device; the kitchen's account has no such list."""
 PASSWORDS = {"ears": "ears-pass", "bedroom": "bedroom-pass", ADMIN: ADMIN_PASSWORD}
 OWN = Topics(node="kitchen")
+HOUSE = HouseTopics()
 
 
 def rights(settings: Settings) -> list[str]:
@@ -43,8 +50,16 @@ def test_without_commands_nothing_may_be_heard_but_home_assistants_birth() -> No
     assert [line for line in deaf if "read" in line] == ["topic read homeassistant/status"]
     teachable = rights(replace(KITCHEN, mqtt=Mqtt(username="ears", enrolment=True)))
     assert [line for line in teachable if "read" in line] == [line for line in rights(KITCHEN) if "read" in line]
+    updatable = rights(replace(KITCHEN, mqtt=Mqtt(username="ears", updates=True)))
+    assert [line for line in updatable if "read" in line] == [line for line in rights(KITCHEN) if "read" in line]
     alone = rights(replace(BEDROOM, homeassistant=HomeAssistant(enabled=False)))
     assert alone == ["user bedroom", *(f"topic write earmark/bedroom/{topic}" for topic in PUBLISHED)]
+
+
+def test_only_a_node_of_a_house_may_speak_of_it() -> None:
+    shared = {f"topic write {HOUSE.person('p1').replace('p1', '+')}", f"topic write {HOUSE.discovery}"}
+    housed = rights(replace(KITCHEN, homeassistant=HomeAssistant(house=("kitchen",))))
+    assert set(housed) - set(rights(KITCHEN)) == shared
 
 
 @dataclass
@@ -82,13 +97,16 @@ def guarded(tmp_path: Path, certificates: Certificates) -> Iterator[Guarded]:
     broker.stop()
 
 
+EVERYTHING = {"EARMARK_MQTT__ENROLMENT": "true", "EARMARK_MQTT__AUTH": "true", "EARMARK_MQTT__UPDATES": "true"}
+
+
 def daemon(home: Path, guarded: Guarded, *arguments: str) -> Daemon:
     login = {
         "HOST": "localhost", "TLS": "true", "CA_FILE": str(guarded.ca), "USERNAME": "ears", "PROTOCOL": "5",
-        "PASSWORD_FILE": str(guarded.secret),
+        "PASSWORD_FILE": str(guarded.secret), "AUDIO": "true",
     }  # fmt: skip
     environment = {f"EARMARK_MQTT__{key}": value for key, value in login.items()}
-    return Daemon(home, guarded.port, *arguments, **environment, **OBEDIENT, EARMARK_MQTT__ENROLMENT="true")
+    return Daemon(home, guarded.port, *arguments, **environment, **OBEDIENT, **EVERYTHING)
 
 
 @pytest.mark.broker
@@ -102,6 +120,8 @@ def test_the_daemon_does_its_work_with_it(home: Path, guarded: Guarded) -> None:
             wait_for(lambda: any("/person/" in m.topic and b'"ON"' in m.payload for m in listener.heard), "a person")
             listener.say(f"{BASE}/cfg/profile/set", "strict")
             listener.wait(f"{BASE}/cfg/profile/state", b"strict")
+            listener.say(f"{BASE}/request/people", "{}")
+            be_refused(home)
             listener.say("homeassistant/status", "online")
             listener.wait("homeassistant/device/earmark_kitchen/config", count=2)
             wait_for(lambda: missing(listener) == set(), "every kind of topic")
@@ -113,6 +133,16 @@ def test_the_daemon_does_its_work_with_it(home: Path, guarded: Guarded) -> None:
         listener.close()
     assert "does not allow" not in log and "Traceback" not in log
     assert "Connected" in log and "unencrypted" not in log
+
+
+def be_refused(home: Path) -> None:
+    """Somebody is locked out, and asks."""
+    with PeopleStore(home) as store, Gate(home, Settings()) as gate:
+        for _ in range(FAILURES_IN_A_ROW):
+            with gate.begin(store.find("Ada").id, requester="cli"):
+                pass
+    with Client(home / "control.sock") as client:
+        assert client.ask(VerifyRequest("1", "Ada"), WAIT_SECONDS, lambda told: None).exit_code == EXIT_LOCKED
 
 
 def missing(listener: Listener) -> set[str]:

@@ -6,20 +6,24 @@ import argparse
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from deploy.fleet import commands
-from deploy.fleet.actions import SoftwareAction
+from deploy.fleet import asking, commands
+from deploy.fleet.actions import BundleAction, Foresight, SoftwareAction
 from deploy.fleet.asking import Report, ask
 from deploy.fleet.faults import ChangeFailed, HostError, InventoryError
 from deploy.fleet.inventory import Host
+from deploy.fleet.settings import SettingsAction
 from deploy.fleet.ssh import Done
 from deploy.fleet.tables import duration, status_table
 from deploy.install import arguments
+from edge.bundle import pack
+from tests.edge.small_bundles import make
 
 HOST = Host("attic", "attic")
 
@@ -91,6 +95,16 @@ def test_where_earmark_is_not_installed_a_kit_installs_itself(tmp_path: Path) ->
     assert of_the_installer(words).what == "install"
 
 
+def test_what_cannot_come_to_a_device_without_earmark_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    bare = Report("attic", True, False, "Earmark is not installed")
+    wheel = tmp_path / "earmark-0.3.1-py3-none-any.whl"
+    wheel.write_bytes(b"")
+    assert "needs a kit" in SoftwareAction(wheel).foresee(HOST, bare).refused
+    assert not SoftwareAction(kit(tmp_path)).foresee(HOST, bare).refused
+    assert SettingsAction().foresee(replace(HOST, settings="log: {}"), bare).refused == "Earmark is not installed"
+    assert not SettingsAction().foresee(replace(HOST, settings="log: {}"), installed()).refused
+
+
 @pytest.mark.parametrize(
     ("code", "out", "as_before"),
     [
@@ -141,6 +155,7 @@ def test_a_wheel_has_its_version_in_its_name(tmp_path: Path) -> None:
     ("told", "installed", "answers", "words"),
     [
         (Done(127, "", "sh: 1: /opt/earmark: not found\n"), False, False, "not installed"),
+        (Done(1, "", "ModuleNotFoundError: No module named 'numpy'\n"), True, False, "ModuleNotFoundError"),
         (Done(5, '{"error": {"message": "No daemon answers"}}\n', ""), True, False, "No daemon answers"),
         (Done(0, "garbage \x1b[31m\n", ""), True, False, "garbage"),
         (Done(1, '{"version": "1", "faults": ["broker: away"]}\n', ""), True, True, "broker: away"),
@@ -172,6 +187,16 @@ def test_a_clock_that_says_no_time_is_not_told(said: str, monkeypatch: pytest.Mo
     assert (report.clock_seconds, report.clock_uncertain_seconds) == (None, 0.0)
 
 
+def test_the_clock_is_that_of_the_shortest_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell: Any = Answers()
+    ours = iter([0.0, 4.0, 10.0, 10.2, 20.0, 22.0])
+    theirs = iter(["", "9.0", "11.1", "25.0"])  # the first is for the connection
+    monkeypatch.setattr(asking, "time", SimpleNamespace(time=lambda: next(ours)))
+    monkeypatch.setattr(shell, "run", lambda words, **_: Done(0, next(theirs, "{}"), ""))
+    report = ask(shell)
+    assert (report.clock_seconds, report.clock_uncertain_seconds) == (pytest.approx(1.0), pytest.approx(0.1))
+
+
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), "many", None])
 def test_what_is_no_number_counts_as_none(value: Any) -> None:
     assert Report("attic", True, True, "", {"outbox_dropped": value}).number("outbox_dropped") == 0
@@ -198,3 +223,33 @@ def test_every_example_of_the_help_is_understood() -> None:
     assert len(lines) > 5
     for words in lines:
         assert commands.parser().parse_args(words).act
+
+
+def test_what_would_come_of_a_bundle_is_known_before_it_is_sent(tmp_path: Path) -> None:
+    """By name, fingerprint, space and encoder of the one in use; ``--force`` is for encoders alone."""
+    pack(make(tmp_path / "made", "statistics", version="2.0"), tmp_path / "small.earmark")
+    careful, forced = (BundleAction(tmp_path / "small.earmark", force=force, wait_seconds=1) for force in (False, True))
+    offer = careful._offer
+    used = {
+        "bundle": "small",
+        "model": "small-1.0",
+        "encoder": offer["encoder"],
+        "fingerprint": "0" * 16,
+        "enrolled": 2,
+    }
+
+    def seen(action: BundleAction, **changes: Any) -> Foresight:
+        return action.foresee(HOST, Report("attic", True, True, "", used | changes))
+
+    assert seen(careful) == Foresight("small-1.0", "small-2.0")
+    assert seen(careful, fingerprint=offer["fingerprint"]).already
+    other = {"encoder": "f" * 16, "space": ""}
+    assert "2 people enrolled there would not be recognised" in seen(careful, **other).refused
+    assert seen(forced, **other) == seen(careful, **other, enrolled=0) == Foresight("small-1.0", "small-2.0")
+    for action in (careful, forced):
+        assert "this bundle is called small" in seen(action, bundle="accurate").refused
+    assert careful.foresee(HOST, Report("attic", True, True, "No daemon answers")).refused == "No daemon answers"
+    assert careful.amiss(installed(), Report("attic", True, True, "", used)) == "it listens with small-1.0 from "
+    assert (
+        careful.amiss(installed(), Report("attic", True, True, "", used | {"fingerprint": offer["fingerprint"]})) == ""
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from deploy.fleet import journal as journals
 from deploy.fleet import one_host, rollout
 from deploy.fleet.actions import Foresight
 from deploy.fleet.asking import Report
-from deploy.fleet.faults import ChangeFailed, HostError, RolloutError
+from deploy.fleet.faults import ChangeFailed, HostError
 from deploy.fleet.inventory import Host, Pace
 from deploy.fleet.journal import Journal
 from deploy.fleet.plan import waves
@@ -51,7 +52,7 @@ class Renewal:
     def foresee(self, host: Host, report: Report) -> Foresight:
         return Foresight(report.get("model"), "new", already=report.get("model") == "new")
 
-    def apply(self, shell: Device, report: Report) -> None:
+    def apply(self, shell: Device, report: Report) -> bool:
         shell.log.append("apply")
         if shell.taking == "falls ill":
             shell.faults = ("broker: away",)
@@ -68,6 +69,7 @@ class Renewal:
         if shell.taking == "vanishes":
             shell.reachable = False
             raise HostError("the connection broke")
+        return True
 
     def amiss(self, before: Report, after: Report) -> str:
         return "" if after.get("model") == "new" else "it runs the old one"
@@ -155,6 +157,32 @@ def test_a_host_that_is_not_well_is_not_touched_unless_that_is_wanted(tmp_path: 
     assert go(tmp_path, devices, allow_faults=True) == 0
 
 
+def looks(monkeypatch: pytest.MonkeyPatch, *well: bool) -> tuple[str, int]:
+    """What comes of a host that is well at some looks, one a second, and as at the last one from then on; and how many
+    looks that took."""
+    device, seconds = Device(Host("h0", "h0"), runs="new"), [0]
+    before = ask(device)
+
+    def look(one: Device) -> Report:
+        return replace(ask(one), problem="" if well[min(seconds[0], len(well) - 1)] else "away")
+
+    def look_again(pause: float) -> None:
+        seconds[0] += 1
+
+    monkeypatch.setattr(one_host, "ask", look)
+    monkeypatch.setattr(one_host, "time", SimpleNamespace(monotonic=lambda: float(seconds[0]), sleep=look_again))
+    shell: Any = device
+    why = one_host.watch(shell, Renewal(), before, Pace(health_seconds=6, settle_seconds=3))
+    return why, seconds[0] + 1
+
+
+def test_a_host_must_stay_well_for_the_time_to_settle(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert looks(monkeypatch, True) == ("", 4)
+    assert looks(monkeypatch, True, True, False, True) == ("", 7)
+    assert looks(monkeypatch, *[True, True, False] * 9)[0] == "it did not stay well"
+    assert looks(monkeypatch, False) == ("away", 11)
+
+
 def test_a_host_whose_clock_is_wrong_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     devices = fleet(1)
     for skew, uncertain, code in ((2.5, 0.1, 1), (-2.5, 0.1, 1), (2.5, 1.0, 0)):
@@ -187,10 +215,10 @@ def test_a_host_that_falls_ill_while_it_soaks_goes_back_and_stops_everything(tmp
     devices = fleet(3)
 
     class Ill(Renewal):
-        def apply(self, shell: Device, report: Report) -> None:
-            super().apply(shell, report)
+        def apply(self, shell: Device, report: Report) -> bool:
             if shell.host.name == "h1":
                 devices["h0"].faults = ("microphone: gone",)
+            return super().apply(shell, report)
 
     journal = journals.begin(tmp_path / "j.json", {}, (("h0",), ("h1",), ("h2",)))
     shells: Any = devices
@@ -200,16 +228,33 @@ def test_a_host_that_falls_ill_while_it_soaks_goes_back_and_stops_everything(tmp
     assert [device.runs for device in devices.values()] == ["old", "new", "old"]
 
 
+def test_a_host_that_runs_something_else_after_it_has_soaked_stops_everything(tmp_path: Path) -> None:
+    """Its own installer may go back later than anybody watches."""
+    devices = fleet(3)
+
+    class GoesBack(Renewal):
+        def apply(self, shell: Device, report: Report) -> bool:
+            if shell.host.name == "h1":
+                devices["h0"].runs = "old"
+            return super().apply(shell, report)
+
+    journal = journals.begin(tmp_path / "j.json", {}, (("h0",), ("h1",), ("h2",)))
+    shells: Any = devices
+    pace = replace(PACE, soak_seconds=0.01)
+    assert Rollout(journal, shells, GoesBack(), pace, lambda name, text: None).run() == 1
+    assert states(tmp_path) == ["as_before", "done", "waiting"]
+
+
 def test_a_host_that_had_a_fault_is_as_before_with_it(tmp_path: Path) -> None:
     """`--allow-faults` changes hosts that are not well; they need not be better when a change is taken back."""
     devices = fleet(3)
     devices["h0"].faults = ("broker: away for 3 s",)
 
     class Ill(Renewal):
-        def apply(self, shell: Device, report: Report) -> None:
-            super().apply(shell, report)
+        def apply(self, shell: Device, report: Report) -> bool:
             if shell.host.name == "h1":
                 devices["h0"].faults = ("broker: away for 9 s", "microphone: gone")
+            return super().apply(shell, report)
 
     journal = journals.begin(tmp_path / "j.json", {}, (("h0",), ("h1",), ("h2",)))
     shells: Any = devices
@@ -223,10 +268,10 @@ def test_a_way_back_that_is_cut_off_is_not_forgotten(tmp_path: Path) -> None:
     devices = fleet(3)
 
     class CutOff(Renewal):
-        def apply(self, shell: Device, report: Report) -> None:
-            super().apply(shell, report)
+        def apply(self, shell: Device, report: Report) -> bool:
             if shell.host.name == "h1":
                 devices["h0"].faults = ("microphone: gone",)
+            return super().apply(shell, report)
 
         def undo(self, shell: Device) -> None:
             raise KeyboardInterrupt
@@ -257,6 +302,30 @@ def test_a_host_that_had_it_already_is_not_taken_back_to_something_older(tmp_pat
     assert Rollout(journal, shells, Ill(), pace, lambda name, text: None).run() == 5
     assert states(tmp_path) == ["broken", "waiting"]
     assert (devices["h0"].runs, devices["h0"].log) == ("new", [])
+
+
+def test_a_host_at_which_nothing_had_to_be_done_is_not_taken_back(tmp_path: Path) -> None:
+    """Only the host knows whether its settings differ: what its way back leads to is of an earlier rollout."""
+    devices = fleet(2)
+
+    class AsItWas(Renewal):
+        def foresee(self, host: Host, report: Report) -> Foresight:
+            return Foresight("as there", "as in the inventory")
+
+        def amiss(self, before: Report, after: Report) -> str:
+            return ""
+
+        def apply(self, shell: Device, report: Report) -> bool:
+            if shell.taking == "sick":
+                shell.faults = ("microphone: gone",)
+            return False
+
+    shells: Any = devices
+    journal = journals.begin(tmp_path / "j.json", {}, (("h0",), ("h1",)))
+    devices["h1"].taking = "sick"
+    assert Rollout(journal, shells, AsItWas(), PACE, lambda name, text: None).run() == 5
+    assert states(tmp_path) == ["already", "broken"]
+    assert not devices["h1"].log
 
 
 def test_ctrl_c_finishes_the_hosts_in_hand_and_can_be_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,19 +369,22 @@ def test_a_mistake_of_the_program_is_a_broken_host_and_no_hang(tmp_path: Path) -
     assert states(tmp_path) == ["broken", "waiting"]
 
 
-def test_two_rollouts_of_one_inventory_are_never_under_way(tmp_path: Path) -> None:
-    with (
-        journals.alone(tmp_path / "j.json"),
-        pytest.raises(RolloutError, match="under way"),
-        journals.alone(tmp_path / "j.json"),
-    ):
-        raise AssertionError("both hold it")
-    with journals.alone(tmp_path / "j.json"):
-        assert journals.load(tmp_path / "j.json") is None
+def test_a_rollout_that_goes_on_looks_once_more_at_what_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else Ctrl-C while the canary soaks would count as its being well."""
+    devices = fleet(3)
+    shells: Any = devices
+    pace = replace(PACE, soak_seconds=0.01)
+    journal = journals.begin(tmp_path / "j.json", {}, (("h0",), ("h1",), ("h2",)))
 
+    def pressed(seconds: float) -> None:
+        raise KeyboardInterrupt
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema": 1}', '{"schema": 2}', '{"schema": 1, "hosts": 3}'])
-def test_a_journal_that_cannot_be_understood_is_said_so(tmp_path: Path, text: str) -> None:
-    (tmp_path / "j.json").write_text(text)
-    with pytest.raises(RolloutError, match="cannot be understood"):
-        journals.load(tmp_path / "j.json")
+    with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt):
+        interrupted.setattr(rollout.time, "sleep", pressed)
+        Rollout(journal, shells, Renewal(), pace, lambda name, text: None).run()
+    assert states(tmp_path) == ["done", "waiting", "waiting"]
+    devices["h0"].faults = ("microphone: gone",)
+    assert Rollout(journals.load(tmp_path / "j.json"), shells, Renewal(), pace, lambda name, text: None).run() == 1
+    assert states(tmp_path) == ["as_before", "waiting", "waiting"]

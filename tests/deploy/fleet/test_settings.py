@@ -68,7 +68,7 @@ def attic(own_ssh: Path) -> Iterator[Attic]:
 
 def test_a_file_that_differs_is_switched_and_the_daemon_told(attic: Attic) -> None:
     attic.config.write_text("old")
-    SettingsAction().apply(attic.shell(), attic.report())
+    assert SettingsAction().apply(attic.shell(), attic.report())
     assert attic.was_told()
     assert attic.config.read_text() == NEW
     assert attic.config.with_name("earmark.yaml.before").read_text() == "old"
@@ -78,15 +78,23 @@ def test_a_daemon_that_was_not_told_is_told_when_the_rollout_goes_on(attic: Atti
     """Cut off between the switch and the signal, it would run with the old settings for good, and be called done."""
     attic.config.write_text(NEW)
     action, before = SettingsAction(), attic.report(LONG_AGO)
-    action.apply(attic.shell(), before)
+    assert action.apply(attic.shell(), before)
     assert attic.was_told()
     assert action.amiss(before, before) == "it has not reloaded"
     assert action.amiss(before, attic.report()) == ""
 
 
+def test_only_a_refusal_that_is_new_counts(attic: Attic) -> None:
+    action, refused = SettingsAction(), {"at": "10:00", "why": "mqtt.port is no port."}
+    before = Report("attic", True, True, "", {"started": "a"})
+    after = Report("attic", True, True, "", {"started": "a", "reload_refused": refused})
+    assert action.amiss(before, after) == "it refused to reload: mqtt.port is no port"
+    assert action.amiss(after, after) == "", "nor does it reload where it was not told to"
+
+
 def test_a_daemon_that_has_read_the_file_is_left_alone(attic: Attic) -> None:
     attic.config.write_text(NEW)
-    SettingsAction().apply(attic.shell(), attic.report())
+    assert SettingsAction().apply(attic.shell(), attic.report()) is False, "so that nobody takes it back"
     assert attic.daemon.poll() is None
 
 
