@@ -25,9 +25,12 @@ relay() { # open | shut
     if [ -n "${RELAY:-}" ]; then "$RELAY" "$1"; else echo "    [relay] $1"; fi
 }
 
-# Compares digests, so that neither length nor place of a mistake shows in the time it takes.
+# Compares digests, so that neither length nor place of a mistake shows in the time it takes. Without a code in the file,
+# none is right: not even the empty one.
 code_is_right() { # CODE
-    [ "$(printf %s "$1" | sha256sum)" = "$(head -n1 "$code_file" | tr -d '\n' | sha256sum)" ]
+    local code
+    code=$(head -n1 "$code_file") && [ -n "$code" ] &&
+        [ "$(printf %s "$1" | sha256sum)" = "$(printf %s "$code" | sha256sum)" ]
 }
 
 # The whole decision. Everything that is not a plain yes leaves the door shut: no, not sure, silence, lock-out, a

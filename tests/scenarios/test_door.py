@@ -58,3 +58,16 @@ def test_without_the_code_nobody_is_listened_to(answers, typed) -> None:
     done = door("listen", "Ada", typed=typed, ANSWER="0", **environment)
     assert done.returncode == 1 and "[relay]" not in done.stdout
     assert not (answers / "called").exists()
+
+
+@pytest.mark.parametrize("typed", ["", "\n"])
+@pytest.mark.parametrize("written", [None, "", "\n"], ids=["no file", "an empty file", "an empty line"])
+def test_where_there_is_no_code_not_even_the_empty_one_opens(answers, typed, written) -> None:
+    """After a power cut the file may well be empty."""
+    (answers / "code").unlink()
+    if written is not None:
+        (answers / "code").write_text(written)
+    environment = {"EARMARK": str(answers / "earmark"), "CODE_FILE": str(answers / "code"), "OPEN_SECONDS": "0"}
+    done = door("listen", "Ada", typed=typed, ANSWER="0", **environment)
+    assert done.returncode == 1 and "[relay]" not in done.stdout
+    assert not (answers / "called").exists()
