@@ -77,7 +77,9 @@ class Companion:
         return self._put_bytes - self._taken_bytes
 
     def push(self, rate: int, width: int, channels: int, audio: bytes) -> None:
-        """The next bytes: whole frames of ``channels`` integers of ``width`` bytes each, little endian."""
+        """The next bytes: frames of ``channels`` integers of ``width`` bytes each, little endian. A frame may begin in
+        one piece and end in the next: Home Assistant cuts recordings that it is sent at any byte.
+        """
         encoding = _ENCODINGS.get(width)
         if self.ended or self._fault:
             return
@@ -115,6 +117,7 @@ class Companion:
         hearing = Hearing()
         maker: BlockMaker | None = None
         first: PcmFormat | None = None
+        begun = b""  # of a frame
         while (piece := self._pieces.get()).form is not None:
             self._taken_bytes += len(piece.audio)
             if self._fault or hearing.seconds >= LONGEST_SECONDS:
@@ -127,8 +130,10 @@ class Companion:
             if maker is None or piece.form != first:
                 self._fault = "strange_audio"
                 continue
-            whole = len(piece.audio) // first.frame_bytes * first.frame_bytes
-            self._take(maker.push(first.decode(piece.audio[:whole])), piece.came, hearing, results)
+            audio = begun + piece.audio
+            whole = len(audio) // first.frame_bytes * first.frame_bytes
+            begun = audio[whole:]
+            self._take(maker.push(first.decode(audio[:whole])), piece.came, hearing, results)
         if maker is not None:
             self._take(maker.finish(), piece.came, hearing, results)
         self._add(self._pipeline.finish(), piece.came, hearing, results)

@@ -19,9 +19,6 @@ from edge.mqtt import Topics
 from edge.records import Message, Result, Voiceprint
 from edge.settings import Settings
 
-FOLDER = "assistant"
-"""Below the state folder: lock and outbox of this node."""
-
 
 class Feed:
     """``node``: name of this node. ``publish``: takes any number of messages."""

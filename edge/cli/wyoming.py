@@ -16,6 +16,7 @@ from edge.cli import options
 from edge.cli.console import Console
 from edge.cli.session import Session, open_session
 from edge.errors import EXIT_OK, EarmarkError, ExtraMissingError
+from edge.settings import ASSISTANT_FOLDER
 
 if TYPE_CHECKING:
     from edge.assistant.companion import Companion
@@ -121,10 +122,10 @@ def _shown(who: Identity, session: Session) -> dict[str, Any]:
 @contextmanager
 def _feed(session: Session, args: argparse.Namespace) -> Iterator[Feed]:
     """The feed to the broker, with a thread that lets time pass for it."""
-    from edge.assistant.feed import FOLDER, Feed
+    from edge.assistant.feed import Feed
     from edge.cli.delivery import Delivery
 
-    folder = session.folder / FOLDER
+    folder = session.folder / ASSISTANT_FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     node = args.node or f"{session.settings.node.name}-assistant"
     settings = replace(session.settings, node=replace(session.settings.node, name=node))

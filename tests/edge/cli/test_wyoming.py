@@ -13,8 +13,8 @@ import pytest
 pytest.importorskip("wyoming", reason="needs the extra [wyoming]")
 
 from edge.audio import read_samples, resample
-from edge.daemon.service import SingleInstance
-from tests.broker import HOST, Listener, Mosquitto, free_port, wait_for
+from edge.instance import SingleInstance
+from tests.broker import HOST, Listener, Mosquitto, answers, free_port, wait_for
 from tests.edge.assistant.stub import Service, ask, describe, pcm, serving
 from tests.edge.cli.voice_bundle import ASSETS
 
@@ -30,16 +30,11 @@ def assistant(start, state):
         uri = f"tcp://{HOST}:{port}"
         more = () if mqtt else ("--no-mqtt",)
         run.process = start("wyoming", "--service", service.uri, "--uri", uri, "--wait", "30", *more, *words)
-        wait_for(lambda: run.process.poll() is not None or _answers(port), "the server")
+        wait_for(lambda: run.process.poll() is not None or answers(port), "the server")
         assert run.process.poll() is None, run.process.communicate()
         return uri
 
     return run
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((HOST, port)) == 0
 
 
 def _speaker(event) -> dict:
