@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from edge.bundle import known_spaces
+from edge.bundle import Bundle, installed_bundles, known_spaces, read_card
 from edge.doctor.case import Case
 from edge.doctor.findings import Finding, fault
-from edge.errors import EarmarkError
+from edge.errors import BundleError, EarmarkError
 from edge.outbox import peek
 from edge.people import PeopleStore
-from edge.settings import ENVIRONMENT, bundle_dirs
+from edge.records import Person
+from edge.settings import ENVIRONMENT, Settings, bundle_dirs
 from edge.vault import KEY_FILE
 
 _NEEDED_MB: Final = 10
 _ADVISED_MB: Final = 100
+_GONE: Final = "another model of its space"
 _PRIVATE: Final = ("people.sqlite", KEY_FILE, "repeats.sqlite", "attempts.sqlite", "outbox.sqlite")
 
 
@@ -73,7 +77,8 @@ def people(case: Case) -> Finding:
     )
     if not path.exists():
         return nobody
-    with PeopleStore(path, known_spaces(bundle_dirs(case.known, case.state, case.environ))) as store:
+    directories = bundle_dirs(case.known, case.state, case.environ)
+    with PeopleStore(path, known_spaces(directories)) as store:
         everybody = store.people()
         if not everybody:
             return nobody
@@ -84,7 +89,8 @@ def people(case: Case) -> Finding:
             said = f"{_number(len(everybody))} enrolled; whether the bundle knows them cannot be told without it."
             return Finding("people", "warn", said, "Mend the bundle first.", {"enrolled": len(everybody)})
         outdated = [person.name for person in store.others(opened.encoder, opened.space)]
-    facts = {"enrolled": len(everybody), "outdated": outdated}
+        elsewhere = _learnt_elsewhere(opened, store.people(opened.encoder, opened.space), directories)
+    facts = {"enrolled": len(everybody), "outdated": outdated, "learnt_with": elsewhere}
     if outdated:
         return Finding(
             "people",
@@ -93,8 +99,41 @@ def people(case: Case) -> Finding:
             f'Enrol again: earmark enroll "{outdated[0]}" --add CLIPS, or name the old model in models.bundle',
             facts,
         )
+    if elsewhere:
+        return _foreign(case.known, len(everybody), elsewhere, facts)
     names = ", ".join(person.name for person in everybody)
     return Finding("people", "ok", f"{_number(len(everybody))} enrolled: {names}.", facts=facts)
+
+
+def _learnt_elsewhere(opened: Bundle, people: Sequence[Person], directories: Sequence[Path]) -> dict[str, list[str]]:
+    """Name of each person with clips that another bundle of the space embedded -> its name, or what stands for one
+    that is not installed any more.
+    """
+    names: dict[str, str] = {}
+    for name, path in installed_bundles(directories).items():
+        with suppress(BundleError):
+            names.setdefault(read_card(path).encoder, name)
+    made = {person.name: {clip.encoder for clip in person.exemplars} - {opened.encoder} for person in people}
+    return {who: sorted({names.get(one, _GONE) for one in encoders}) for who, encoders in made.items() if encoders}
+
+
+def _foreign(
+    settings: Settings, enrolled: int, elsewhere: Mapping[str, list[str]], facts: Mapping[str, Any]
+) -> Finding:
+    """They can be compared; but a bundle's thresholds fit the voiceprints that it makes itself."""
+    listens = settings.models.bundle
+    learnt = sorted({bundle for bundles in elsewhere.values() for bundle in bundles})
+    first, *others = elsewhere
+    whose = f"{first} and {len(others)} more" if len(others) > 1 else " and ".join(elsewhere)
+    apart = "Leave enrolment.bundle empty, and: " if settings.enrolment.bundle not in ("", listens) else ""
+    return Finding(
+        "people",
+        "warn",
+        f"{_number(enrolled)} enrolled, but {whose} with {' and '.join(learnt)} while {listens} listens, whose "
+        "thresholds fit its own voiceprints: such people are named much less often.",
+        f'{apart}earmark people remove "{first}"; earmark enroll "{first}" --mic --bundle {listens}',
+        facts,
+    )
 
 
 def outbox(case: Case) -> Finding:

@@ -186,7 +186,7 @@ def judge(tiers: Sequence[Tier], chosen: str, lists: Sequence[str], hangover_ms:
 
 def _switch(best: Tier, used: Tier) -> str:
     kept = bool(best.space) and best.space == used.space
-    consequence = "the voiceprints stay good" if kept else "people must enrol again"
+    consequence = "people are named less often until they enrol again" if kept else "people must enrol again"
     return f" Set models.bundle: {best.name} ({consequence})."
 
 

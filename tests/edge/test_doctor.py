@@ -300,7 +300,7 @@ def test_people_of_another_model_are_named(case) -> None:
         assert storage.people(case).sentence == "1 person is enrolled: Ada."
         store.add("Ben Smith", [exemplar("feedfeedfeedfeed")])
     found = storage.people(case)
-    assert (found.status, found.facts) == ("warn", {"enrolled": 2, "outdated": ["Ben Smith"]})
+    assert (found.status, found.facts) == ("warn", {"enrolled": 2, "outdated": ["Ben Smith"], "learnt_with": {}})
     assert 'earmark enroll "Ben Smith" --add' in found.remedy
 
 

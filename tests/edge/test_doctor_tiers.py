@@ -60,7 +60,7 @@ def test_a_bundle_in_use_that_does_not_keep_up_is_a_warning_with_what_to_set() -
         "Take light: the most accurate (mean EER 4.0 % on 1 trial list) of those that need at most 25 % of one core. "
         "In use is heavy."
     )
-    assert found.remedy == "Set models.bundle: light (the voiceprints stay good)."
+    assert found.remedy == "Set models.bundle: light (people are named less often until they enrol again)."
     apart = judge([heavy, replace(light, space="")], "heavy", ["read"], 500)
     assert "people must enrol again" in apart.remedy
     assert judge([heavy, light], "light", ["read"], 500).status == "ok"

@@ -21,7 +21,7 @@ def test_json_holds_every_check_with_what_to_do(earmark, state, quiet) -> None:
     for check in told["checks"]:
         assert set(check) == {"name", "status", "sentence", "remedy", "facts"}
     people = next(check for check in told["checks"] if check["name"] == "people")
-    assert people["facts"] == {"enrolled": 2, "outdated": []}
+    assert people["facts"] == {"enrolled": 2, "outdated": [], "learnt_with": {}}
 
 
 def test_text_shows_a_line_per_check_and_the_remedy_below(earmark, tmp_path, quiet) -> None:
