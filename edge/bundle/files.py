@@ -36,6 +36,8 @@ MOST_FILES: Final = 64
 
 _NPY_MAGIC: Final = b"\x93NUMPY"
 _FLOATS: Final = (np.dtype("<f4"), np.dtype("<f2"))
+_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Others have errors of their own, and promise windows of any size."""
 _AGAIN: Final = "Get the bundle again."
 _Checked = TypeVar("_Checked", Card, PackCard)
 _UNPACK_FAULTS: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
@@ -199,6 +201,8 @@ def _members(infos: list[zipfile.ZipInfo], path: Path) -> dict[str, zipfile.ZipI
 
 
 def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
+    if info.compress_type not in _METHODS:
+        raise BundleError(f"the bundle's {info.filename} is compressed in a way that no bundle is", _AGAIN)
     with archive.open(info) as file:  # the size in the directory may be a lie, so the reading is bounded too
         return _bounded(file, info.filename, limit)
 

@@ -73,6 +73,21 @@ def test_a_zip_with_a_path_in_it_is_refused(folder, tmp_path, name):
     assert not (tmp_path / "evil").exists()
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_card_that_is_compressed_otherwise_is_refused_whole_and_damaged(tmp_path, method):
+    """An error of such a compression is none that a bundle may end in: the daemon looks at cards while it listens."""
+    path = tmp_path / "x.earmark"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("card.json", bytes(range(256)) * 4)
+    data = path.read_bytes()
+    for at in range(40, len(data) // 2):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
+        with pytest.raises(BundleError):
+            bundle_files.card_and_signature(path)
+    path.write_bytes(data)
+    assert "compressed in a way" in refusal(path)
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_zip_with_a_name_twice_is_refused(folder, tmp_path):
     assert "head.npz twice" in refusal(zipped(folder, tmp_path / "x.earmark", [("head.npz", b"x")]))
