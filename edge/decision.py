@@ -110,25 +110,35 @@ class Decider:
     """Turns embeddings into decisions, remembering the turn that is being spoken.
 
     ``claim``: a person id when the question is "is this the person?" (verification): the target false-accept rate then
-    holds for that one comparison, and nobody else can be named. Without it the target holds for all people together.
+    holds for that one comparison, and nobody else can be named. Without it the target holds for all people together,
+    unless ``policy.threshold`` names a probability to accept from instead. A claim never heeds that one: what is chosen
+    for comfort must not open anything.
     """
 
     def __init__(self, policy: Decide, scorer: Scorer, *, claim: str | None = None) -> None:
         self._policy = policy
         self._scorer = scorer.aiming_at(FAR_TARGETS[policy.profile])
         self._claim = claim
+        self._least = None if claim else policy.threshold
         self._turn: _Turn | None = None
 
     def reset(self) -> None:
         """Forget the turn, as after a gap in the audio or a change of the people enrolled."""
         self._turn = None
 
-    def thresholds(self, people: int) -> tuple[float, float]:
-        """Log-likelihood ratios ``(reject below, accept from)`` for this many comparisons (Bonferroni)."""
+    def thresholds(self, people: int, rivals: Sequence[PersonScore] = ()) -> tuple[float, float]:
+        """Log-likelihood ratios ``(reject below, accept from)`` for this many comparisons (Bonferroni).
+
+        ``rivals``: the other people's scores, which only ``policy.threshold`` depends on; whoever is left out counts as
+        if nothing spoke for them.
+        """
         comparisons = 1 if self._claim else max(1, people)
         calibration = self._scorer.calibration
-        accept = calibration.threshold(FAR_TARGETS[self._policy.profile] / comparisons)
         reject = calibration.threshold(self._policy.uncertain_far / comparisons)
+        if self._least is None:
+            accept = calibration.threshold(FAR_TARGETS[self._policy.profile] / comparisons)
+        else:
+            accept = _llr_at(self._least, rivals, comparisons, self._policy.prior_known)
         return min(reject, accept), accept
 
     def decide(self, utterance: Utterance, embedding: Embedding, voiceprints: Sequence[Voiceprint]) -> Decision:
@@ -203,7 +213,7 @@ class Decider:
         others = [p for p in ranked if p.person_id != best.person_id]
         runner_up = others[0] if others else None
         margin = scores.margin if best is ranked[0] else best.llr - ranked[0].llr
-        reject, accept = self.thresholds(len(ranked))
+        reject, accept = self.thresholds(len(ranked), others)
         outcome: Outcome
         if best.llr < reject:
             outcome, reason = "unknown", "below_threshold"
@@ -243,7 +253,18 @@ class Decider:
 
 def _probability_at(llr: float, others: Sequence[PersonScore], prior_known: float) -> float:
     """The posterior that somebody with exactly ``llr`` has beside ``others``: thresholds on the scale people see."""
-    known = math.log(prior_known / (len(others) + 1))
-    rest = sum(math.exp(known + p.llr) for p in others) + (1.0 - prior_known)
+    known, rest = _against(others, len(others) + 1, prior_known)
     mine = math.exp(known + llr)
     return mine / (mine + rest)
+
+
+def _llr_at(probability: float, others: Sequence[PersonScore], people: int, prior_known: float) -> float:
+    """The log-likelihood ratio at which ``_probability_at`` is ``probability``: it solves p = m / (m + rest) for m."""
+    known, rest = _against(others, people, prior_known)
+    return math.log(probability / (1.0 - probability)) + math.log(rest) - known
+
+
+def _against(others: Sequence[PersonScore], people: int, prior_known: float) -> tuple[float, float]:
+    """Log of the prior of each of ``people``, and the weight of all that speaks against one: the others, strangers."""
+    known = math.log(prior_known / people)
+    return known, sum(math.exp(known + p.llr) for p in others) + (1.0 - prior_known)

@@ -30,7 +30,7 @@ from edge.records import (
 )
 from edge.scoring import Calibration, Scorer
 from edge.segment import Segmenter
-from edge.settings import Decide, Settings
+from edge.settings import Decide, Privacy, Settings
 
 
 @dataclass(slots=True)
@@ -95,6 +95,10 @@ class Pipeline:
         self._settings = replace(self._settings, decide=policy)
         self._decider = Decider(policy, self.scorer, claim=self._claim)
 
+    def set_privacy(self, privacy: Privacy) -> None:
+        """Tell of voices what these settings let be told, from the next utterance that ends."""
+        self.analyses = analyses(self._bundle, privacy)
+
     @property
     def speaking(self) -> bool:
         """Whether an utterance is open now."""
@@ -102,7 +106,9 @@ class Pipeline:
 
     @property
     def thresholds(self) -> tuple[float, float]:
-        """Log-likelihood ratios ``(unknown below, named from)`` with these people under this policy."""
+        """Log-likelihood ratios ``(unknown below, named from)`` with these people under this policy. Where that asks
+        for a probability, the second is right as long as nothing speaks for anybody else.
+        """
         return self._decider.thresholds(len(self._voiceprints))
 
     @property

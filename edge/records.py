@@ -317,8 +317,8 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One MQTT message. ``kind``: ``event`` (never retained, kept in order, never replaced) or ``state`` (retained;
-    only the latest per topic matters).
+    """One MQTT message. ``kind``: ``event`` (kept in order, never replaced, said once; retained only where others say
+    the same topic) or ``state`` (only the latest per topic matters; retained, unless it tells of a moment).
     """
 
     topic: str

@@ -45,6 +45,12 @@ def free_port() -> int:
         return port
 
 
+def answers(port: int) -> bool:
+    """Whether somebody serves this port here."""
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
+
+
 @dataclass
 class Mosquitto:
     """One broker. ``extra``: more lines for its configuration; ``more_ports``: what those lines open besides."""

@@ -5,7 +5,7 @@ Must hold: every file's hash, the card's form, every shape and every weight is c
 mismatch refuses with a reason; a stream gives what the whole utterance gives, however it is cut.
 """
 
-from edge.bundle.analyses import NOTICE, Analyses, Unmet, analyses
+from edge.bundle.analyses import NOTICE, Analyses, Unmet, analyses, switchable
 from edge.bundle.card import Card, encoder_hash, fingerprint, parse_card, spec_from_json
 from edge.bundle.embedding import EmbeddingStream, Statistics, Timings
 from edge.bundle.files import pack, read_card, seal
@@ -47,4 +47,5 @@ __all__ = [
     "read_card",
     "seal",
     "spec_from_json",
+    "switchable",
 ]

@@ -42,6 +42,11 @@ class Analyses:
     unmet: tuple[Unmet, ...] = ()
 
 
+def switchable(bundle: Bundle, privacy: Privacy) -> tuple[LabelKind, ...]:
+    """What may be switched on and off while ``bundle`` listens: what it can tell, once that is acknowledged."""
+    return tuple(kind for kind in KINDS if kind in bundle.heads) if privacy.labels_acknowledged else ()
+
+
 def analyses(bundle: Bundle, privacy: Privacy) -> Analyses:
     """What ``bundle`` with its packs tells under these settings."""
     switches: dict[LabelKind, bool] = {"gender": privacy.gender, "emotion": privacy.emotion}

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Final
 
 from edge.cli.session import Session
-from edge.daemon.service import SingleInstance
 from edge.errors import BrokerError
+from edge.instance import SingleInstance
 from edge.mqtt import Publisher, Topics
 from edge.outbox import Outbox
 from edge.records import Message

@@ -17,7 +17,7 @@ def open_settings(args: argparse.Namespace) -> Settings:
     """The settings with the command's options laid over them. Raises ``SettingsError``."""
     settings = load(args.config)
     if args.profile:
-        settings = replace(settings, decide=replace(settings.decide, profile=args.profile))
+        settings = replace(settings, decide=replace(settings.decide, profile=args.profile, threshold=None))
     if args.bundle:
         settings = replace(settings, models=replace(settings.models, bundle=args.bundle))
     return settings

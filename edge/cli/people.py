@@ -187,7 +187,7 @@ def _rename(console: Console, store: PeopleStore, old: str, new: str) -> int:
 
 
 def _remove(console: Console, settings: Settings, store: PeopleStore, who: str, yes: bool) -> int:
-    from edge.cli.forgetting import forget
+    from edge.forgetting import forget
 
     person = store.find(who)
     if not yes and not _confirmed(console, person):

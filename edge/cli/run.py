@@ -59,5 +59,5 @@ def _with_arguments(settings: Settings, args: argparse.Namespace) -> Settings:
     if args.bundle:
         settings = replace(settings, models=replace(settings.models, bundle=args.bundle))
     if args.profile:
-        settings = replace(settings, decide=replace(settings.decide, profile=args.profile))
+        settings = replace(settings, decide=replace(settings.decide, profile=args.profile, threshold=None))
     return settings

@@ -28,6 +28,8 @@ def frame(status: Mapping[str, Any], recent: Mapping[str, Any], width: int, heig
     """At most ``height`` lines of at most ``width`` letters, colours apart; the latest event first."""
     wrong = faults(status)
     title = " · ".join(printable(str(status.get(key) or "-")) for key in ("node", "model", "profile"))
+    if (threshold := status.get("threshold")) is not None:
+        title += f", but named from {printable(str(threshold))} on"
     told = ", ".join(printable(one) for one in wrong) or "all is well"
     lines = [
         paint(_cut(f"Earmark {title} · up {duration(status.get('uptime_s') or 0)}", width), "bold"),

@@ -84,7 +84,7 @@ def parse(line: bytes) -> Request:
     Raises ``RequestError``: with ``fatal`` where the line is no JSON object at all, since nothing that follows can be
     trusted then; otherwise with the request's ``id`` where it has a usable one.
     """
-    body = _decode(line)
+    body = decoded(line)
     identity = body.get("id")
     if not isinstance(identity, str) or not 1 <= len(identity) <= _LONGEST_ID or not identity.isprintable():
         raise RequestError(f"`id` must be a text of 1 to {_LONGEST_ID} printable characters")
@@ -95,7 +95,8 @@ def parse(line: bytes) -> Request:
         raise
 
 
-def _decode(line: bytes) -> dict[str, Any]:
+def decoded(line: bytes) -> dict[str, Any]:
+    """The JSON object in ``line``. Raises ``RequestError`` where it is none, too long, or says a thing twice."""
     if len(line) > MAX_LINE_BYTES:
         raise RequestError(f"A request has at most {MAX_LINE_BYTES} bytes", fatal=True)
     try:
@@ -134,17 +135,18 @@ def _request(identity: str, body: dict[str, Any]) -> Request:
     if operation == "recent":
         return RecentRequest(identity)
     if operation == "cancel":
-        return CancelRequest(identity, _text(body, "request", _LONGEST_ID))
+        return CancelRequest(identity, text(body, "request", _LONGEST_ID))
     requester = body.get("requester", "socket")
     if requester not in ("socket", "pam"):
         raise RequestError("`requester` must be socket or pam")
-    person, language = _text(body, "person", _LONGEST_NAME), body.get("language", "en")
+    person, language = text(body, "person", _LONGEST_NAME), body.get("language", "en")
     if not isinstance(language, str) or not _LANGUAGE.fullmatch(language):
         raise RequestError("`language` must be a code such as en")
     return VerifyRequest(identity, person, _truth(body, "challenge"), _seconds(body), requester, language)
 
 
-def _text(body: dict[str, Any], key: str, longest: int) -> str:
+def text(body: dict[str, Any], key: str, longest: int) -> str:
+    """The text under ``key``, 1 to ``longest`` printable characters. Raises ``RequestError``."""
     value = body.get(key)
     if not isinstance(value, str) or not 1 <= len(value) <= longest or not value.isprintable():
         raise RequestError(f"`{key}` must be a text of 1 to {longest} printable characters")

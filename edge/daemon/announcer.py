@@ -32,6 +32,7 @@ class Announcer:
         hold_seconds: float,
         source: str | None = None,
         sample_rate: int | None = None,
+        house: Callable[[UtteranceEvent], list[Message]] = lambda event: [],
     ) -> None:
         self._topics = topics
         self._maker = maker
@@ -47,6 +48,7 @@ class Announcer:
         self.source = source
         """Name of the recording being played, sent with each event; None for a microphone."""
         self._sample_rate = sample_rate
+        self._house = house
         self.latencies = Latencies()
         self.utterances = 0
         self.not_speech = 0
@@ -62,14 +64,21 @@ class Announcer:
                     self._shown = (*self._shown, person_id)
                     self._recall_person(person_id, message.payload)
 
+    def keep_only(self, voiceprints: Sequence[Voiceprint]) -> None:
+        """Nobody else is enrolled any more: from now on nothing that stays is said of others, or under an old name."""
+        with self._lock:
+            self._maker.names = {v.person_id: v.name for v in voiceprints}
+            enrolled = set(self._maker.names)
+            for person_id in {*self._people, *self._shown} - enrolled:
+                self._presence.forget(person_id)
+            self._people = tuple(one for one in self._people if one in enrolled)
+
     def set_people(self, voiceprints: Sequence[Voiceprint]) -> None:
         """These people are enrolled now. Their states are published; whatever stands at the broker of people who were
         removed, or may no longer be shown, is cleared.
         """
         with self._lock:
-            self._maker.names = {v.person_id: v.name for v in voiceprints}
-            for person_id in {*self._people, *self._shown} - set(self._maker.names):
-                self._presence.forget(person_id)
+            self.keep_only(voiceprints)
             self._people = tuple(self._maker.names)
             states = self._person_states(self._people)
             messages = [self._topics.message("person", b"", one) for one in self._shown if one not in states]
@@ -107,7 +116,8 @@ class Announcer:
                 heard = Heard(self._clock.now(), best.cosine, best.probability)
                 self._presence.heard(best.person_id, heard, self._clock.monotonic())
                 messages += self._person_states([best.person_id]).values()
-            # Together, so that the three cost one write to the disk.
+                messages += self._house(event)
+            # Together, so that they cost one write to the disk.
             self._publish(*messages)
             return event
 

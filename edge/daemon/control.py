@@ -17,6 +17,7 @@ from typing import Any
 from edge.control import Access, ControlServer, Peer, Running, Tell, VerifyRequest, socket_path
 from edge.control.place import group_id, listen
 from edge.control.protocol import VERSION
+from edge.daemon.attempts import Attempts
 from edge.daemon.verification import Scene, Verifier
 from edge.errors import ControlError
 from edge.settings import Settings
@@ -26,8 +27,8 @@ _STOP_SECONDS = 2.0
 
 
 class Control:
-    """``control.Service`` on what ``scene`` gives; ``report``: what else ``status`` tells; ``recent``: the
-    answer to ``recent``.
+    """``control.Service`` on what ``scene`` gives; ``attempts``: is told of verifications; ``report``: what else
+    ``status`` tells; ``recent``: the answer to ``recent``.
 
     Raises ``SettingsError`` for a group that does not exist.
     """
@@ -38,6 +39,7 @@ class Control:
         folder: Path,
         version: str,
         scene: Callable[[], Scene],
+        attempts: Attempts,
         *,
         report: Callable[[], Mapping[str, Any]] = dict,
         recent: Callable[[], dict[str, Any]] = dict,
@@ -49,7 +51,7 @@ class Control:
         self._report = report
         self._recent = recent
         self._group = group_id(settings.control.group)
-        self._verifier = Verifier(scene)
+        self._verifier = Verifier(scene, attempts)
         self._server: ControlServer | None = None
 
     def start(self) -> None:
@@ -81,6 +83,7 @@ class Control:
             "version": self._version,
             "model": scene.model,
             "profile": scene.settings.decide.profile,
+            "threshold": scene.settings.decide.threshold,
             "enrolled": len(scene.voiceprints),
             "source": scene.listener.source.name,
             "live": scene.listener.source.live,

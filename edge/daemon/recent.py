@@ -7,15 +7,14 @@ the events have them (``privacy.mqtt_names``).
 from __future__ import annotations
 
 import json
-import math
 from collections import deque
 from typing import Any, Final
 
+from edge.daemon.sound import sound
 from edge.events import UtteranceEvent
 from edge.pipeline import Pipeline
 
 KEPT: Final = 20
-_SILENCE_DBFS: Final = -120.0
 
 
 class Recent:
@@ -32,14 +31,4 @@ class Recent:
         """``level_dbfs`` and ``noise_dbfs`` of the latest sound, ``speaking``: whether an utterance is open, and
         ``events``, the latest last.
         """
-        return {
-            "level_dbfs": _decibels(pipeline.level_dbfs),
-            "noise_dbfs": _decibels(pipeline.noise_dbfs),
-            "speaking": pipeline.speaking,
-            "events": list(self._events),
-        }
-
-
-def _decibels(value: float) -> float:
-    """Digital silence is minus infinity, which JSON has no word for."""
-    return round(max(value, _SILENCE_DBFS), 1) if not math.isnan(value) else _SILENCE_DBFS
+        return {**sound(pipeline)._asdict(), "events": list(self._events)}

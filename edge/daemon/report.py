@@ -1,6 +1,6 @@
-"""What the daemon tells of itself at its control socket, beside the health that it publishes.
+"""What the daemon tells of itself at its control socket, beside the health that it publishes, and to systemd.
 
-Takes the scene, the health and the publisher; gives plain values. Must hold: no name of a person, no secret.
+Takes the scene, the health and the publisher; gives plain values and a line. Must hold: no name of a person, no secret.
 """
 
 from __future__ import annotations
@@ -40,3 +40,16 @@ def report(
         "broker": None if publisher is None else publisher.connected,
         "broker_problem": None if publisher is None else publisher.problem,
     }
+
+
+def status_line(scene: Scene, problem: str | None, publisher: Publisher | None) -> str:
+    """One line for people. ``problem``: of the microphone, whether or not it is deaf with it."""
+    broker = "no broker" if publisher is None else (publisher.problem or "broker connected")
+    if publisher is not None and publisher.warning:
+        broker += f"; {publisher.warning}"
+    overload = scene.listener.overload.active
+    busy = "listening, more sound than this machine can handle" if overload else "listening"
+    sound = problem or (busy if scene.listening else "switched off")
+    number = len(scene.voiceprints)
+    people = "1 person" if number == 1 else f"{number} people"
+    return f"{sound}; {people} enrolled; {broker}"

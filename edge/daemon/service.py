@@ -7,21 +7,20 @@ a broker that is away is a problem to report, not a reason to end.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import logging
-import os
 import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import IO, Final
+from typing import Final
 
 from edge.clock import SystemClock
+from edge.daemon.installing import Installer
 from edge.daemon.notify import Notifier
 from edge.daemon.station import Station
 from edge.errors import EXIT_OK, EarmarkError, StorageError
+from edge.instance import SingleInstance
 from edge.records import Clock
 from edge.settings import Settings
 
@@ -58,6 +57,7 @@ class Service:
         self._realtime = realtime
         self._clock = clock or SystemClock()
         self._notifier = notifier or Notifier()
+        self._installer = Installer(folder, self.request_reload)
         self._wake = threading.Event()
         self._stop = False
         self._reload = False
@@ -66,6 +66,7 @@ class Service:
     def run(self) -> int:
         """Run until the source ends or a signal says stop. Raises ``EarmarkError`` for what prevents a start."""
         with SingleInstance(self._folder):
+            self._installer.recover()
             restore = self._take_signals()
             try:
                 return self._run()
@@ -92,6 +93,7 @@ class Service:
             error = self._supervise()
         finally:
             self._notifier.stopping()
+            self._installer.stop()
             if self._station is not None:
                 left = self._station.stop(_GOODBYE_SECONDS)
                 _LOG.info("stopped", extra={"fields": {"waiting_in_outbox": left}})
@@ -100,7 +102,7 @@ class Service:
         return EXIT_OK
 
     def _open(self, settings: Settings) -> Station:
-        return Station(settings, self._folder, self._clock, realtime=self._realtime)
+        return Station(settings, self._folder, self._clock, realtime=self._realtime, installer=self._installer)
 
     def _supervise(self) -> Exception | None:
         """Tick until the end; gives what ended the listening, None for a proper end."""
@@ -189,37 +191,3 @@ def _publish_health(station: Station) -> None:
         station.publish_health()
     except StorageError as error:
         _LOG.error("the device's health cannot be told: %s", error.sentence())
-
-
-class SingleInstance:
-    """Holds a lock on the state folder: two daemons would steal each other's connection and outbox."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "daemon.lock"
-        self._file: IO[str] | None = None
-
-    def __enter__(self) -> None:
-        try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StorageError(
-                f"The state folder {self._path.parent} cannot be written ({error.strerror})",
-                "Make it writable, or name another with --state.",
-            ) from error
-        self._file = os.fdopen(descriptor, "r+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = self._file.read().strip() or "unknown"
-            self._file.close()
-            raise StorageError(
-                f"Another Earmark runs on the state folder {self._path.parent} (process {holder})",
-                "Stop it first, or name another folder with --state.",
-            ) from None
-        # The lock counts; the number is for whoever finds it held, and a full disk has no room for it.
-        with contextlib.suppress(OSError):
-            os.pwrite(self._file.fileno(), f"{os.getpid():<10}\n".encode(), 0)
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()

@@ -9,27 +9,30 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from edge.audio import open_source
-from edge.bundle import Analyses, known_spaces, open_bundle
+from edge.bundle import Analyses, analyses, known_spaces, open_bundle, switchable
 from edge.calibrate.kept import Household, household, signature
 from edge.daemon.announcer import Announcer
-from edge.daemon.commands import Commands, Handlers
+from edge.daemon.attempts import Attempts
+from edge.daemon.commands import Commands, changed, current
 from edge.daemon.control import Control
+from edge.daemon.discovery import Discovery
 from edge.daemon.ear import Ear
 from edge.daemon.enrolling import Enroller
+from edge.daemon.installing import Installer
 from edge.daemon.listener import Listener
 from edge.daemon.recent import Recent
-from edge.daemon.report import report
+from edge.daemon.report import report, status_line
+from edge.daemon.requests import Requests
+from edge.daemon.sound import SoundTeller
+from edge.daemon.updating import Updater
 from edge.daemon.verification import Scene
-from edge.daemon.vitals import health_state, info_state
+from edge.daemon.vitals import earmark_version, health_state, info_state
 from edge.errors import MicrophoneError
 from edge.events import EnrolmentState, EventMaker, HealthState, UtteranceEvent, timestamp
-from edge.homeassistant import announced, change_messages, discovery_document, removal_messages
 from edge.mqtt import Command, Publisher, Topics
 from edge.mqtt.topics import ENROL_NAME
 from edge.outbox import Outbox
@@ -42,18 +45,10 @@ from edge.settings import Settings, bundle_dirs
 _LOG = logging.getLogger(__name__)
 
 
-def earmark_version() -> str:
-    """Version of the installed distribution, ``0`` in a checkout that was never installed."""
-    try:
-        return version("earmark")
-    except PackageNotFoundError:
-        return "0"
-
-
 class Station:
     """One composed device. Raises ``EarmarkError`` where it can't be.
 
-    ``on_event``: told of each event that is published and the result behind it, in the listening thread.
+    ``on_event``: told of each event and the result behind it, in the listening thread; ``installer``: the process's.
     """
 
     def __init__(
@@ -64,6 +59,7 @@ class Station:
         *,
         realtime: bool,
         on_event: Callable[[UtteranceEvent, Result], None] = lambda event, result: None,
+        installer: Installer | None = None,
     ) -> None:
         self._on_event = on_event
         self._folder = folder
@@ -77,10 +73,10 @@ class Station:
         self._store = PeopleStore(folder, known_spaces(directories))
         self._outbox = Outbox(folder / "outbox.sqlite") if settings.mqtt.enabled else None
         self._topics = Topics(settings.mqtt.base_topic, settings.node.name, settings.homeassistant.prefix)
-        self._commands = Commands(settings, folder)
+        self._commands = Commands(settings, folder, switchable(self.bundle, settings.privacy))
         self.settings = self._commands.restored(settings)
         self._publisher = self._make_publisher()
-        self._maker = EventMaker(settings.node, settings.privacy, model=self._model(), clock=clock)
+        self._maker = EventMaker(settings.node, self.settings.privacy, model=self._model(), clock=clock)
         self._seen: object = None
         self._voiceprints: tuple[Voiceprint, ...] = ()
         self._household = Household()
@@ -89,30 +85,48 @@ class Station:
         """Something changed that should be reported before the next minute is up."""
         self._dropped_before = 0
         self._listener = self._make_listener()
-        self._listening = self._restored_listening()
-        self._document: dict[str, Any] | None = announced(self._topics, self._outbox.states() if self._outbox else [])
-        self._announcer = self._make_announcer()
-        self._recent = Recent()
-        self._enroller = Enroller(self._scene, self._tell_enrolment, self._echo_name, clock)
-        self._control = Control(
-            settings, folder, earmark_version(), self._scene, report=self._report, recent=self._heard_lately
+        # A microphone that was switched off over MQTT stays off.
+        self._listening = not self._listener.source.live or self._commands.value("listening") == "ON"
+        self._discovery = Discovery(
+            self._topics,
+            self.settings,
+            earmark_version(),
+            commands=self._commands,
+            outbox=self._outbox,
+            publish=self._publish,
         )
+        self._announcer = self._make_announcer()
+        installs = installer or Installer(folder)
+        self._updater = Updater(settings, folder, self.bundle, installs, self._topics, publish=self._publish)
+        self._recent = Recent()
+        heard = (self._topics, clock, self._publish, lambda: self._pipeline if self._listening else None)
+        self._sound = SoundTeller(*heard) if self.settings.mqtt.audio else None
+        self._enroller = Enroller(self._scene, self._tell_enrolment, self._echo_name, clock)
+        said = (self._topics, self._maker, clock, self._publish)
+        attempts = Attempts(*said, told=settings.mqtt.auth)
+        self._control = Control(
+            settings, folder, earmark_version(), self._scene, attempts, report=self._report, recent=self._heard_lately
+        )
+        self._requests = Requests(*said, self._scene, status=self._control.status, enrols=self._commands.enrols)
 
     def start(self) -> None:
         """Announce the device and begin to listen."""
+        self._commands.begin()
         for unmet in self._analyses.unmet:
             _LOG.warning("%s", unmet.sentence())
         # Not sooner: on a reload the station before this one has published until now.
-        self._announcer.recall([message for _, message in self._outbox.states()] if self._outbox else [])
+        self._announcer.recall(self._states())
+        self._discovery.house.leave()
         if self._publisher is not None:
             self._publisher.start()
         self.refresh_people()
         self._announcer.first_states()
-        self._publish(self._info(), self._topics.setting("listening", "ON" if self._listening else "OFF"))
-        self._publish(self._topics.setting("profile", self.settings.decide.profile))
-        self._publish(self._topics.setting("hold_time", str(self.settings.homeassistant.hold_seconds)))
+        chosen = current(self.settings, self._listening, self._commands.switchable)
+        self._publish(self._info(), *(self._topics.setting(name, value) for name, value in chosen.items()))
+        self._publish(*self._commands.withdrawn(self._topics, self._states(), self.settings.privacy.mqtt_names))
         if self._commands.enrols:
             self._enroller.first_states()
+        self._updater.tick()
         if self._listening:
             self._listener.start()
         self._control.start()
@@ -120,6 +134,7 @@ class Station:
     def stop(self, timeout_seconds: float) -> int:
         """End; the open utterance is decided and what can be delivered is. Gives the number of messages left."""
         self._control.stop()
+        self._requests.stop(timeout_seconds, self.refresh_people)
         self._enroller.stop(timeout_seconds)
         self._listener.stop(timeout_seconds)
         self._store.close()
@@ -139,7 +154,7 @@ class Station:
 
     @property
     def _analyses(self) -> Analyses:
-        return self._pipeline.analyses
+        return analyses(self.bundle, self.settings.privacy)
 
     @property
     def ended(self) -> bool:
@@ -169,6 +184,9 @@ class Station:
     def tick(self) -> None:
         """Let time pass."""
         self._announcer.tick()
+        self._updater.tick()
+        if self._sound is not None:
+            self._sound.tick()
         self._listener.overload.tick(self._clock.monotonic())
 
     def refresh_people(self) -> None:
@@ -185,7 +203,8 @@ class Station:
         self._listener.between_blocks(lambda pipeline: pipeline.set_voiceprints(voiceprints, correction))
         if found.stale:
             _LOG.warning("the household's calibration is not used: %s; `earmark calibrate` renews it", found.stale)
-        self._announce_document()
+        self._announcer.keep_only(voiceprints)  # or a sighting for the house could come after it was cleared
+        self._introduce()
         self._announcer.set_people(voiceprints)
         self.health_wanted = True
         _LOG.info("people enrolled", extra={"fields": {"count": len(voiceprints)}})
@@ -220,14 +239,7 @@ class Station:
 
     def status(self) -> str:
         """One line for people."""
-        broker = "no broker" if self._publisher is None else (self._publisher.problem or "broker connected")
-        if self._publisher is not None and self._publisher.warning:
-            broker += f"; {self._publisher.warning}"
-        busy = "listening, more sound than this machine can handle" if self._listener.overload.active else "listening"
-        sound = self._ear.reason or (busy if self._listening else "switched off")
-        number = len(self._voiceprints)
-        people = "1 person" if number == 1 else f"{number} people"
-        return f"{sound}; {people} enrolled; {broker}"
+        return status_line(self._scene(), self._ear.reason, self._publisher)
 
     def describe(self) -> dict[str, Any]:
         """Fields for the log."""
@@ -244,12 +256,12 @@ class Station:
         if self._publisher is not None:
             self._publisher.publish(*messages)
 
+    def _states(self) -> list[Message]:
+        """What stands at the broker."""
+        return [message for _, message in self._outbox.states()] if self._outbox else []
+
     def _model(self) -> str:
         return f"{self.bundle.card['name']}-{self.bundle.card['version']}"
-
-    def _restored_listening(self) -> bool:
-        """Whether to begin listening: a microphone that was switched off over MQTT stays off."""
-        return not self._listener.source.live or self._commands.value("listening") == "ON"
 
     def _make_publisher(self) -> Publisher | None:
         if self._outbox is None:
@@ -290,6 +302,7 @@ class Station:
             hold_seconds=self.settings.homeassistant.hold_seconds,
             source=None if source.live else source.name,
             sample_rate=None if source.live else SAMPLE_RATE,
+            house=self._discovery.house.sighting,
         )
 
     def _on_result(self, result: Result, latency_ms: float) -> None:
@@ -304,6 +317,7 @@ class Station:
         """What a request on the control socket finds now."""
         return Scene(
             settings=self.settings,
+            written=self._commands.profile,
             folder=self._folder,
             bundle=self.bundle,
             model=self._model(),
@@ -328,28 +342,11 @@ class Station:
         if self._ear.deaf:
             self._listener.interrupted()
 
-    def _announce_document(self) -> None:
-        if self._publisher is None:
-            return
-        if not self.settings.homeassistant.enabled:
-            if self._document is not None:
-                self._publish(*removal_messages(self._topics))
-            self._document = None
-            return
+    def _introduce(self) -> None:
+        """Tell Home Assistant what there is."""
         people = {v.person_id: v.name for v in self._voiceprints}
-        names = self.settings.privacy.mqtt_names
-        document = discovery_document(
-            self._topics,
-            people,
-            self.settings.node,
-            earmark_version(),
-            names=names,
-            commands=self._commands.chooses,
-            enrolment=self._commands.enrols,
-            labels={kind: self.bundle.options(kind) for kind in self._analyses.kinds},
-        )
-        self._publish(*change_messages(self._topics, self._document, document))
-        self._document = document
+        told = dict.fromkeys((*self._analyses.kinds, *self._commands.switchable))
+        self._discovery.announce(people, {kind: self.bundle.options(kind) for kind in told})
 
     def _info(self) -> Message:
         info = info_state(self.settings, self.bundle, self._analyses, earmark_version(), self._started)
@@ -357,12 +354,11 @@ class Station:
 
     def _command(self, command: Command) -> None:
         """Obey what came over MQTT, in the publisher's thread."""
-        settings: Handlers = {
-            "profile": self._set_profile, "listening": self._set_listening, "hold_time": self._set_hold
-        }  # fmt: skip
-        value = self._commands.obey(command, settings, self._enroller.handlers)
-        if value is not None:
-            self._publish(self._topics.setting(command.name, value))
+        if command.kind == "ask":
+            self._requests.take(command)
+            return
+        chosen = self._commands.obey(command, self._change, self._enroller.handlers, self._updater.handlers)
+        self._publish(*(self._topics.setting(name, value) for name, value in chosen.items()))
 
     def _tell_enrolment(self, state: EnrolmentState) -> None:
         self._publish(self._topics.message("enrolment", state.to_json()))
@@ -371,18 +367,21 @@ class Station:
         if self.settings.privacy.mqtt_names == "real":
             self._publish(self._topics.setting(ENROL_NAME, name))
 
-    def _set_profile(self, profile: str) -> None:
-        decide = replace(self.settings.decide, profile=profile)  # type: ignore[arg-type]
-        self.settings = replace(self.settings, decide=decide)
-        self._listener.between_blocks(lambda pipeline: pipeline.set_policy(decide))
+    def _change(self, name: str, value: str) -> None:
+        """Let what was chosen hold from the next utterance on."""
+        before, now = self.settings, changed(self.settings, name, value)
+        self.settings = now
+        if name == "listening":
+            self._set_listening(value == "ON")
+        if now.decide != before.decide:
+            self._listener.between_blocks(lambda pipeline: pipeline.set_policy(now.decide))
+        if now.privacy != before.privacy:
+            self._maker.heed(now.privacy)
+            self._listener.between_blocks(lambda pipeline: pipeline.set_privacy(now.privacy))
+            self._publish(self._info())
+        self._announcer.hold(now.homeassistant.hold_seconds)
 
-    def _set_hold(self, seconds: str) -> None:
-        home = replace(self.settings.homeassistant, hold_seconds=int(seconds))
-        self.settings = replace(self.settings, homeassistant=home)
-        self._announcer.hold(home.hold_seconds)
-
-    def _set_listening(self, value: str) -> None:
-        listening = value == "ON"
+    def _set_listening(self, listening: bool) -> None:
         if listening == self._listening:
             return
         if listening:

@@ -11,17 +11,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from edge.auth.attempt import AttemptOutcome, Gate
+from edge.auth.attempt import Attempt, AttemptOutcome, Gate
 from edge.auth.listening import Heard, for_digits, hear
 from edge.bundle import Bundle
 from edge.calibrate.kept import Household
 from edge.challenge import Challenge
 from edge.control import Tell, VerifyRequest
 from edge.control.protocol import failure, progress, result
+from edge.daemon.attempts import Attempts
 from edge.daemon.listener import Listener
 from edge.daemon.tap import Tap
 from edge.decision import FAR_TARGETS
@@ -29,13 +30,14 @@ from edge.errors import (
     AttemptCancelledError,
     BusyError,
     EarmarkError,
+    LockedOut,
     MicrophoneError,
     PeopleError,
     UnknownPersonError,
 )
 from edge.people import PeopleStore
 from edge.pipeline import Pipeline
-from edge.records import Person, Voiceprint
+from edge.records import Person, Profile, Voiceprint
 from edge.settings import Settings
 
 _LOG = logging.getLogger(__name__)
@@ -48,11 +50,12 @@ _JUDGING_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a request finds. ``problem``: why the microphone gives nothing; ``listening``: False where it is switched
-    off.
+    """What a request finds. ``settings``: with what was chosen over MQTT; ``written``: the profile without.
+    ``problem``: why the microphone gives nothing; ``listening``: False where it is switched off.
     """
 
     settings: Settings
+    written: Profile
     folder: Path
     bundle: Bundle
     model: str
@@ -63,12 +66,22 @@ class Scene:
     listening: bool
     problem: str | None
 
+    @property
+    def judging(self) -> Settings:
+        """The settings for attempts. What is chosen over MQTT may make them harder to pass, and never easier: whoever
+        may publish at the broker could else let strangers in.
+        """
+        decide = self.settings.decide
+        profile = min(self.written, decide.profile, key=FAR_TARGETS.__getitem__)
+        return replace(self.settings, decide=replace(decide, profile=profile))
+
 
 class Verifier:
     """Carries out one verification at a time, each in a thread of its own."""
 
-    def __init__(self, scene: Callable[[], Scene]) -> None:
+    def __init__(self, scene: Callable[[], Scene], attempts: Attempts) -> None:
         self._scene = scene
+        self._attempts = attempts
         self._turn = threading.Lock()
 
     @property
@@ -81,7 +94,7 @@ class Verifier:
         if not self._turn.acquire(blocking=False):
             raise BusyError("Somebody else is being verified", "Try again in a moment.")
         try:
-            verification = Verification(self._scene(), request, uid, tell, self._turn.release)
+            verification = Verification(self._scene(), self._attempts, request, uid, tell=tell, done=self._turn.release)
             threading.Thread(target=verification.run, name="verification", daemon=True).start()
         except BaseException:
             self._turn.release()
@@ -92,12 +105,22 @@ class Verifier:
 class Verification:
     """One of them; ``control.Running``. Raises ``EarmarkError`` where it cannot even begin."""
 
-    def __init__(self, scene: Scene, request: VerifyRequest, uid: int, tell: Tell, done: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        attempts: Attempts,
+        request: VerifyRequest,
+        uid: int,
+        *,
+        tell: Tell,
+        done: Callable[[], None],
+    ) -> None:
         if not scene.listening:
             raise MicrophoneError("The daemon's microphone is switched off", "Switch it on over MQTT.")
         if scene.problem is not None:
             raise MicrophoneError(f"The daemon's microphone gives nothing: {scene.problem}")
         self._scene = scene
+        self._attempts = attempts
         self._request = request
         self._uid = uid
         self._tell = tell
@@ -144,40 +167,55 @@ class Verification:
     def _attempt(self, person: Person) -> AttemptOutcome:
         scene, request = self._scene, self._request
         challenge = Challenge.draw(language=request.language) if request.challenge else None
-        with (
-            Gate(scene.folder, scene.settings) as gate,
-            gate.begin(
-                person.id,
-                requester=request.requester,
-                challenge=request.challenge,
-                name=person.name,
-                uid=self._uid,
-            ) as attempt,
-        ):
+        outcome: AttemptOutcome | None = None
+        with Gate(scene.folder, scene.settings) as gate:
             try:
-                heard = self._listen(person, challenge)
-            except MicrophoneError as error:
-                if not self._tap.heard:
-                    attempt.nothing_heard(error.code)
+                attempt = gate.begin(
+                    person.id,
+                    requester=request.requester,
+                    challenge=request.challenge,
+                    name=person.name,
+                    uid=self._uid,
+                )
+            except LockedOut as error:
+                self._attempts.refused(gate, request, person, error)
                 raise
-            profile = scene.settings.decide.profile
-            # Also where nobody waits any more: a voice that was heard and did not match counts, silence does not.
-            outcome = attempt.judge(
-                heard.results,
-                person=person,
-                profile=profile,
-                model=scene.model,
-                nothing=heard.hearing.why_nothing(scene.settings),
-                calibration=scene.household.origin(FAR_TARGETS[profile]),
-                challenge=challenge,
-            )
-        if self._tap.cancelled:
-            raise AttemptCancelledError("The verification was cancelled")
+            try:
+                with attempt:
+                    outcome = self._judged(attempt, person, challenge)
+                if self._tap.cancelled:
+                    raise AttemptCancelledError("The verification was cancelled")
+            except Exception:
+                # Nobody is told of a match then, so the household is not either.
+                if attempt.verdict != "match":
+                    self._attempts.ended(gate, request, person, attempt, outcome)
+                raise
+            self._attempts.ended(gate, request, person, attempt, outcome)
         return outcome
+
+    def _judged(self, attempt: Attempt, person: Person, challenge: Challenge | None) -> AttemptOutcome:
+        scene = self._scene
+        try:
+            heard = self._listen(person, challenge)
+        except MicrophoneError as error:
+            if not self._tap.heard:
+                attempt.nothing_heard(error.code)
+            raise
+        profile = scene.judging.decide.profile
+        # Also where nobody waits any more: a voice that was heard and did not match counts, silence does not.
+        return attempt.judge(
+            heard.results,
+            person=person,
+            profile=profile,
+            model=scene.model,
+            nothing=heard.hearing.why_nothing(scene.settings),
+            calibration=scene.household.origin(FAR_TARGETS[profile]),
+            challenge=challenge,
+        )
 
     def _listen(self, person: Person, challenge: Challenge | None) -> Heard:
         scene, seconds = self._scene, self._request.timeout_seconds
-        settings = scene.settings if challenge is None else for_digits(scene.settings)
+        settings = scene.judging if challenge is None else for_digits(scene.judging)
         pipeline = Pipeline(
             scene.bundle, settings, scene.voiceprints, claim=person.id, correction=scene.household.correction
         )

@@ -6,6 +6,8 @@ any thread.
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, version
+
 from edge.bundle import Analyses, Bundle
 from edge.daemon.announcer import Announcer
 from edge.daemon.ear import Ear
@@ -15,6 +17,14 @@ from edge.events import HealthState, InfoState
 from edge.mqtt import Publisher
 from edge.outbox import Outbox
 from edge.settings import Settings
+
+
+def earmark_version() -> str:
+    """Version of the installed distribution, ``0`` in a checkout that was never installed."""
+    try:
+        return version("earmark")
+    except PackageNotFoundError:
+        return "0"
 
 
 def health_state(

@@ -9,10 +9,11 @@ import math
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Literal
 
 from edge.events.ids import IdMaker, timestamp
 from edge.events.names import UNKNOWN, shown_name
-from edge.events.payloads import LastState, PersonState, UtteranceEvent
+from edge.events.payloads import AuthEvent, AuthType, LastState, PersonState, UtteranceEvent
 from edge.events.recall import last_state
 from edge.records import Clock, LabelKind, PersonScore, Result
 from edge.settings import Node, Privacy
@@ -46,6 +47,10 @@ class EventMaker:
         self._clock = clock
         self._ids = IdMaker(clock, random_bits)
         self.names: Mapping[str, str] = names or {}
+
+    def heed(self, privacy: Privacy) -> None:
+        """Tell what these settings allow, from the next event on."""
+        self._privacy = privacy
 
     def utterance(
         self,
@@ -92,6 +97,49 @@ class EventMaker:
             reason=None if decision.outcome == "identified" else decision.reason or None,
         )
 
+    def attempt(
+        self,
+        event_type: AuthType,
+        person_id: str,
+        name: str,
+        *,
+        reason: str,
+        requester: Literal["socket", "pam"],
+        challenge: bool,
+        failures: int,
+        purpose: str,
+        probability: float | None = None,
+        threshold: float | None = None,
+        refused: int = 0,
+        retry_seconds: float | None = None,
+    ) -> AuthEvent:
+        """The event for an attempt to be verified as this person. ``purpose``: the class of what was attempted."""
+        shown_id, shown = self.shown(person_id, name)
+        return AuthEvent(
+            event_type=event_type,
+            id=self._ids.new(),
+            ts=timestamp(self._clock.now()),
+            node=self._node.name,
+            room=self._node.room or None,
+            person_id=shown_id,
+            person=shown,
+            reason=reason,
+            probability=_rounded(probability, 4),
+            threshold=_rounded(threshold, 4),
+            requester=requester,
+            challenge=challenge,
+            failures=failures,
+            refused=refused or None,
+            retry_s=None if retry_seconds is None else math.ceil(retry_seconds),
+            class_=purpose,
+            model=self._model or None,
+        )
+
+    def shown(self, person_id: str, name: str) -> tuple[str | None, str]:
+        """Id and name of a person as they may leave the device."""
+        mode = self._privacy.mqtt_names
+        return None if mode == "none" else person_id, shown_name(person_id, name, mode)
+
     def recalled(self, payload: bytes) -> LastState | None:
         """The last speaker as an earlier run told it, under the name that may be shown today; None where nobody is left
         to name. Ids go on after its id, also where the clock was set back since.
@@ -133,10 +181,10 @@ class EventMaker:
         )
 
     def _public_id(self, person: PersonScore | None) -> str | None:
-        return person.person_id if person and self._privacy.mqtt_names != "none" else None
+        return self.shown(person.person_id, person.name)[0] if person else None
 
     def _public_name(self, person: PersonScore) -> str:
-        return shown_name(person.person_id, self.names.get(person.person_id, person.name), self._privacy.mqtt_names)
+        return self.shown(person.person_id, self.names.get(person.person_id, person.name))[1]
 
     def _candidate(self, result: Result) -> str | None:
         """Whoever came nearest without being named: the second best of an identification, else the best."""

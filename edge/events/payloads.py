@@ -16,7 +16,19 @@ from edge.events.names import NOBODY, UNKNOWN, NameMode
 from edge.records import Outcome, QualityReason
 
 SCHEMA_VERSION: Final = 1
-SCHEMAS: Final = ("utterance", "last", "person", "health", "info", "enrolment")
+SCHEMAS: Final = (
+    "utterance",
+    "last",
+    "person",
+    "health",
+    "info",
+    "enrolment",
+    "auth",
+    "response",
+    "audio",
+    "update",
+    "house",
+)
 LARGEST_UTTERANCE_BYTES: Final = 1023
 
 _OPTIONAL_TEXT: Final = ("source", "room", "reason")
@@ -48,7 +60,8 @@ class _Payload:
         for item in fields(cast(Any, self)):
             value = getattr(self, item.name)
             if value is not None or item.name in self._nullable:
-                values[item.name] = list(value) if isinstance(value, tuple) else value
+                # ``class_`` is no word of Python's.
+                values[item.name.rstrip("_")] = list(value) if isinstance(value, tuple) else value
         return values
 
     def to_json(self) -> bytes:
@@ -234,3 +247,109 @@ class EnrolmentState(_Payload):
     say: str | None = None
     hint: str | None = None
     reason: str | None = None
+
+
+AuthType = Literal["verified", "failed", "spoof_suspected", "locked_out"]
+AUTH_TYPES: Final[tuple[str, ...]] = get_args(AuthType)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthEvent(_Payload):
+    """What came of an attempt to be verified as a certain person, or that it was refused (``locked_out``).
+
+    ``person_id``, ``person``: whom somebody claimed to be. ``reason``: why, in one word. ``probability``/``threshold``:
+    as of an utterance, absent where no voice was compared. ``requester``: on whose behalf it was asked for.
+    ``challenge``: whether digits had to be said. ``failures``: of this person in a row. ``refused``: attempts that
+    were refused since this was last told. ``retry_s``: until the next attempt is allowed, absent where only the
+    PIN helps. ``class_``: what a voice alone is good for.
+    """
+
+    event_type: AuthType
+    id: str
+    ts: str
+    node: str
+    room: str | None = None
+    person_id: str | None = None
+    person: str
+    reason: str
+    probability: float | None = None
+    threshold: float | None = None
+    requester: Literal["socket", "pam"]
+    challenge: bool
+    failures: int
+    refused: int | None = None
+    retry_s: int | None = None
+    class_: str
+    model: str | None = None
+
+    _nullable = ("person_id",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response(_Payload):
+    """The answer to a request. ``transaction``: that of the request. ``data``: what was asked for. ``code``, ``error``,
+    ``remedy``: what is wrong, in a word and in words, and what to do about it.
+    """
+
+    ts: str
+    status: Literal["ok", "error"]
+    transaction: str | int | None = None
+    data: Mapping[str, Any] | None = None
+    code: str | None = None
+    error: str | None = None
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioState(_Payload):
+    """How loud it was in the latest seconds: ``level_dbfs`` on average, ``noise_dbfs`` the background as tracked,
+    ``snr_db`` what lies between them; ``speaking``: whether an utterance was open.
+    """
+
+    ts: str
+    level_dbfs: float
+    noise_dbfs: float
+    snr_db: float
+    speaking: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateState(_Payload):
+    """Which version of the model is in use, and the newest that can be installed, which may be the same.
+
+    ``in_progress``: one is being installed. ``release_summary``: what the newer one is, or what became of the attempt
+    to install it; ``reason``: why that failed.
+    """
+
+    installed_version: str
+    latest_version: str
+    title: str
+    in_progress: bool
+    release_summary: str | None = None
+    reason: Literal["refused", "taken_back"] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HouseState(_Payload):
+    """Where a person was last heard, of all nodes of a house. ``room``: the node's name where it has no room."""
+
+    ts: str
+    node: str
+    room: str
+    speaker_id: str
+    speaker: str
+    probability: float | None = None
+
+    @classmethod
+    def of(cls, event: UtteranceEvent) -> HouseState | None:
+        """What ``event`` tells the house, None where it names nobody."""
+        if event.speaker_id is None:
+            return None
+        return cls(
+            ts=event.ts,
+            node=event.node,
+            room=event.room or event.node,
+            speaker_id=event.speaker_id,
+            speaker=event.speaker,
+            probability=event.probability,
+        )

@@ -11,6 +11,7 @@ from edge.homeassistant.changes import (
     without_person,
 )
 from edge.homeassistant.document import Document, discovery_document, discovery_message, topics_of
+from edge.homeassistant.house import house_document, is_house
 
 __all__ = [
     "Document",
@@ -18,6 +19,8 @@ __all__ = [
     "change_messages",
     "discovery_document",
     "discovery_message",
+    "house_document",
+    "is_house",
     "migration_messages",
     "removal_messages",
     "topics_of",

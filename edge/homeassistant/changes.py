@@ -9,13 +9,13 @@ import json
 from collections.abc import Iterable
 
 from edge.events import NOBODY, SOMEBODY, UNKNOWN
-from edge.homeassistant.document import Document, as_json, discovery_message, topics_of
+from edge.homeassistant.document import Announced, Document, as_json, discovery_message, topics_of
 from edge.homeassistant.entities import PERSON_PREFIX
 from edge.mqtt.topics import Topics
 from edge.records import Message
 
 
-def change_messages(topics: Topics, before: Document | None, after: Document) -> list[Message]:
+def change_messages(topics: Announced, before: Document | None, after: Document) -> list[Message]:
     """What leads from one document to another without leaving orphans.
 
     A component that goes is first reduced to its platform, which makes Home Assistant remove the entity, then left
@@ -32,12 +32,12 @@ def change_messages(topics: Topics, before: Document | None, after: Document) ->
     return messages + [_clear(topic) for topic in dict.fromkeys(cleared) if not topics.hears(topic)]
 
 
-def announced(topics: Topics, states: Iterable[tuple[int, Message]]) -> Document | None:
+def announced(topics: Announced, states: Iterable[tuple[int, Message]]) -> Document | None:
     """The document that an earlier run has left (``states``: those of the outbox), for ``change_messages``."""
     payload = next((message.payload for _, message in states if message.topic == topics.discovery), b"")
     try:
         document = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) and isinstance(document.get("cmps"), dict) else None
 
@@ -52,7 +52,7 @@ def without_person(document: Document, person_id: str, name: str) -> Document:
     return document | {"cmps": cmps}
 
 
-def removal_messages(topics: Topics, states: Iterable[str] = ()) -> list[Message]:
+def removal_messages(topics: Announced, states: Iterable[str] = ()) -> list[Message]:
     """What removes the device: an empty document, then the retained ``states`` (topics) cleared."""
     return [_clear(topics.discovery), *(_clear(topic) for topic in states if topic != topics.discovery)]
 

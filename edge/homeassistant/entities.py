@@ -1,4 +1,4 @@
-"""The entities of a device, as components of its discovery document.
+"""What a device shows, as components of its discovery document; what can be changed stands in ``controls``.
 
 Takes: this device's topics and what it does. Gives: key -> component. Must hold: only topics that this version
 publishes or listens to; a template reads only keys that the payload's schema has; the states of an enum sensor are
@@ -7,12 +7,12 @@ always among its options; with ``privacy.mqtt_names: none`` no person appears.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, get_args
 
 from edge.errors import MicrophoneFault
-from edge.events import PHASES, NameMode, shown_name
-from edge.mqtt.topics import LONGEST_NAME, NUMBERS, SETTINGS, Topics
+from edge.events import AUTH_TYPES, NameMode, shown_name
+from edge.mqtt.topics import OFFLINE, ONLINE, Topics
 from edge.records import UNSURE, LabelKind
 
 Component = dict[str, Any]
@@ -25,10 +25,11 @@ NO_FAULT: Final = "none"
 """State of the microphone's fault where there is none."""
 LABELS_EXPIRE_SECONDS: Final = 300
 """What a voice sounded like is said of the latest utterance; later than this it says nothing about now."""
+SOUND_EXPIRES_SECONDS: Final = 30
+"""How loud it is comes every 5 s while the device listens."""
 
 _DIAGNOSTIC: Final[Component] = {"entity_category": "diagnostic"}
 _PERCENT: Final = "{{ (value_json.probability * 100) | round(0) if value_json.probability is defined else None }}"
-_CONFIG: Final[Component] = {"entity_category": "config"}
 
 
 def voices(topics: Topics) -> dict[str, Component]:
@@ -73,8 +74,25 @@ def voices(topics: Topics) -> dict[str, Component]:
     }
 
 
-def labels(topics: Topics, told: Mapping[LabelKind, Sequence[str]]) -> dict[str, Component]:
-    """Read from the event, which nobody keeps: no state with somebody's emotion stays at the broker."""
+def attempts(topics: Topics) -> dict[str, Component]:
+    """What came of attempts to be verified, with ``mqtt.auth``."""
+    return {
+        "auth": {
+            "p": "event",
+            "name": "Verification",
+            "icon": "mdi:account-check",
+            "state_topic": topics.of("auth"),
+            "event_types": list(AUTH_TYPES),
+        }
+    }
+
+
+def labels(
+    topics: Topics, told: Mapping[LabelKind, Sequence[str]], switched: Collection[LabelKind]
+) -> dict[str, Component]:
+    """Read from the event, which nobody keeps: no state with somebody's emotion stays at the broker. One that can be
+    ``switched`` on and off is unavailable while it is off.
+    """
     utterance = topics.of("utterance")
     words: dict[LabelKind, tuple[str, str]] = {
         "gender": ("Perceived voice gender", "mdi:account-question"),
@@ -93,6 +111,7 @@ def labels(topics: Topics, told: Mapping[LabelKind, Sequence[str]]) -> dict[str,
             "json_attributes_template": f"{{{{ {{'probability': value_json.{kind}_p | default(none)}} | tojson }}}}",
             "expire_after": LABELS_EXPIRE_SECONDS,
         }
+        | (_while_on(topics, f"analyse_{kind}") if kind in switched else {})
         for kind, options in told.items()
     }
 
@@ -114,92 +133,45 @@ def people(topics: Topics, enrolled: Mapping[str, str], names: NameMode) -> dict
     }
 
 
-def settings(topics: Topics) -> dict[str, Component]:
-    """What ``mqtt.commands`` lets people change."""
-
-    def common(name: str) -> Component:
-        return {"command_topic": topics.command_topic(name), "state_topic": topics.of("setting", name)} | _CONFIG
-
-    hold = NUMBERS["hold_time"]
+def sound(topics: Topics) -> dict[str, Component]:
+    """How loud it is, with ``mqtt.audio``."""
+    common = {
+        "p": "sensor",
+        "state_topic": topics.of("audio"),
+        "state_class": "measurement",
+        "expire_after": SOUND_EXPIRES_SECONDS,
+    } | _DIAGNOSTIC
     return {
-        "listening": {"p": "switch", "name": "Listening", "icon": "mdi:microphone"} | common("listening"),
-        "profile": {
-            "p": "select",
-            "name": "Strictness",
-            "icon": "mdi:shield-account",
-            "options": list(SETTINGS["profile"]),
+        "sound_level": {
+            "name": "Sound level",
+            "icon": "mdi:volume-high",
+            "unit_of_measurement": "dBFS",
+            "value_template": "{{ value_json.level_dbfs }}",
         }
-        | common("profile"),
-        "hold_time": {
-            "p": "number",
-            "name": "Hold time",
-            "icon": "mdi:timer-outline",
-            "device_class": "duration",
-            "unit_of_measurement": hold.unit,
-            "min": hold.low,
-            "max": hold.high,
-            "step": 1,
-            "mode": "box",
+        | common,
+        "sound_snr": {
+            "name": "Sound above background",
+            "icon": "mdi:signal",
+            "unit_of_measurement": "dB",
+            "value_template": "{{ value_json.snr_db }}",
         }
-        | common("hold_time"),
+        | common,
     }
 
 
-def enrolment(topics: Topics, names: NameMode) -> dict[str, Component]:
-    """What ``mqtt.enrolment`` lets people do. A name that may not leave the device is not echoed either."""
-    state = {"state_topic": topics.of("enrolment")}
-    named = {"state_topic": topics.of("setting", "enrol_name")} if names == "real" else {}
-    return {
-        "enrol_name": {
-            "p": "text",
-            "name": "Name to enrol",
-            "icon": "mdi:account-plus",
-            "command_topic": topics.command_topic("enrol_name"),
-            "min": 0,  # empty when nobody is being enrolled
-            "max": LONGEST_NAME,
-        }
-        | named
-        | _CONFIG,
-        "enrol_start": {
-            "p": "button",
-            "name": "Start enrolment",
-            "icon": "mdi:account-voice",
-            "command_topic": topics.action_topic("enrol_start"),
-        }
-        | _CONFIG,
-        "enrol_cancel": {
-            "p": "button",
-            "name": "Cancel enrolment",
-            "icon": "mdi:account-cancel",
-            "command_topic": topics.action_topic("enrol_cancel"),
-        }
-        | _CONFIG,
-        "enrol_status": {
-            "p": "sensor",
-            "name": "Enrolment",
-            "icon": "mdi:account-voice",
-            "device_class": "enum",
-            "options": list(PHASES),
-            "value_template": "{{ value_json.phase }}",
-            "json_attributes_topic": topics.of("enrolment"),
-        }
-        | state,
-        "enrol_message": {
-            "p": "sensor",
-            "name": "Enrolment message",
-            "icon": "mdi:message-text",
-            "value_template": "{{ value_json.message }}",
-        }
-        | state,
-        "enrol_progress": {
-            "p": "sensor",
-            "name": "Enrolment progress",
-            "icon": "mdi:progress-check",
-            "unit_of_measurement": "%",
-            "value_template": "{{ value_json.percent }}",
-        }
-        | state,
-    }
+def availability(topic: str) -> Component:
+    """That of a device which says on ``topic`` whether it is there.
+
+    With its payloads, though they are Home Assistant's own: where a document comes while Home Assistant 2026.2 still
+    loads a platform, in another thread, it may check this part without filling anything in, and drop an entity.
+    """
+    return {"t": topic, "pl_avail": ONLINE.decode(), "pl_not_avail": OFFLINE.decode()}
+
+
+def _while_on(topics: Topics, setting: str) -> Component:
+    """Available while the device is and this switch is on."""
+    switch = {"t": topics.of("setting", setting), "pl_avail": "ON", "pl_not_avail": "OFF"}
+    return {"avty": [availability(topics.of("availability")), switch], "avty_mode": "all"}
 
 
 def health(topics: Topics) -> dict[str, Component]:

@@ -1,7 +1,7 @@
 """States that live in memory only.
 
-Takes: messages with QoS 0 that are states. Gives: the latest per topic, once each, and all again after a reconnection.
-Must hold: nothing waits for the network; the latest always wins.
+Takes: messages with QoS 0 that are states. Gives: the latest per topic, once each, and those retained again after a
+reconnection. Must hold: nothing waits for the network; the latest always wins.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ class Volatile:
     """States with QoS 0: the latest per topic, in memory only.
 
     They change often and are worthless when they are old, so they are not worth a write to an SD card each. paho
-    drops a QoS 0 message that meets no connection; here it waits for one. Safe to use from several threads.
+    drops a QoS 0 message that meets no connection; here it waits for one, unless it tells of the moment only and is not
+    even retained. Safe to use from several threads.
     """
 
     def __init__(self) -> None:
@@ -31,10 +32,12 @@ class Volatile:
     def put(self, message: Message) -> None:
         """Replace what was known about the topic."""
         with self._lock:
-            self._latest[message.topic] = self._due[message.topic] = message
+            self._due[message.topic] = message
+            if message.retain:
+                self._latest[message.topic] = message
 
     def renew(self) -> None:
-        """Make everything due again."""
+        """Make everything due again but what told of a moment, which is over."""
         with self._lock:
             self._due = dict(self._latest)
 

@@ -18,7 +18,10 @@ from edge.errors import StorageError
 from edge.outbox.database import examine
 
 _BUSY_SECONDS: Final = 5.0
-_ABOUT: Final = ("speaker_id", "speaker", "runner_up")
+_ABOUT: Final = ("speaker_id", "speaker", "runner_up", "person_id", "person")
+
+_ENTITIES: Final = (" heard", " room")
+"""What stands after a name in that of a person's entity, of a device and of a house."""
 
 
 def drop_events(path: Path, called: Collection[str]) -> int:
@@ -47,7 +50,7 @@ def mentioned(path: Path, person_id: str, called: Collection[str]) -> bool:
             rows = db.execute("SELECT topic, payload FROM messages").fetchall()
         except sqlite3.Error as error:
             raise _unusable(path, error) from error
-    return any(f"/{person_id}/" in topic or _holds(_parsed(payload), set(called)) for topic, payload in rows)
+    return any(f"/{person_id}/" in f"{topic}/" or _holds(_parsed(payload), set(called)) for topic, payload in rows)
 
 
 def scrub(path: Path) -> bool:
@@ -79,7 +82,11 @@ def _open(path: Path) -> sqlite3.Connection:
 def names(payload: bytes, called: Collection[str]) -> bool:
     """Whether an event is about somebody. The discovery document is none: Home Assistant needs it to forget, too."""
     raw = _parsed(payload)
-    return isinstance(raw, dict) and any(raw.get(key) in called for key in _ABOUT if isinstance(raw.get(key), str))
+    if not isinstance(raw, dict):
+        return False
+    # ``data``: the answer to a request.
+    about = any(raw.get(key) in called for key in _ABOUT if isinstance(raw.get(key), str))
+    return about or _holds(raw.get("data"), set(called))
 
 
 def _holds(raw: Any, called: set[str]) -> bool:
@@ -88,7 +95,7 @@ def _holds(raw: Any, called: set[str]) -> bool:
         return any(_holds(value, called) for value in raw.values())
     if isinstance(raw, list):
         return any(_holds(value, called) for value in raw)
-    return isinstance(raw, str) and (raw in called or raw.removesuffix(" heard") in called)
+    return isinstance(raw, str) and (raw in called or any(raw.removesuffix(one) in called for one in _ENTITIES))
 
 
 def _parsed(payload: bytes) -> Any:

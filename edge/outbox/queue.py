@@ -127,6 +127,17 @@ class Outbox:
             latest |= {one.topic: (ident, one) for ident, one in self._memory.items() if one.kind == "state"}
             return sorted((one for one in latest.values() if one[1].payload), key=lambda one: one[0])
 
+    def forget(self, topic: str) -> None:
+        """Say the state of ``topic`` no more, and leave what stands at the broker. Raises ``StorageError``."""
+        with self._lock:
+            for ident in [i for i, one in self._memory.items() if one.kind == "state" and one.topic == topic]:
+                del self._memory[ident]
+            drop = "DELETE FROM messages WHERE kind = 'state' AND topic = ?"
+            try:
+                self._write(lambda: self._db.execute(drop, (topic,)))
+            except sqlite3.Error as error:
+                raise StorageError(f"The outbox {self.path} cannot be written: {error}", "Check the disk.") from error
+
     def acknowledge(self, *ids: int) -> None:
         """The broker has them: events go, states are remembered as delivered. Unknown ids are ignored."""
         self._settle(ids, DELIVERED)

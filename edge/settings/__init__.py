@@ -3,13 +3,14 @@
 Takes: ``--config``, ``$EARMARK_CONFIG``, ``/etc/earmark/earmark.yaml`` or ``$XDG_CONFIG_HOME/earmark/earmark.yaml``
 (the first that exists), then ``EARMARK_SECTION__KEY`` variables, which win.
 Gives: ``Settings``, a frozen dataclass per section; ``state_dir``; ``mqtt_password``.
-Must hold: every key is documented in exactly one place (``sections``), from which the manual and the sample file are
-made; an unknown key, a wrong type or a value out of bounds is an error that names the key; all errors come together;
-secrets come by file only and are never printed.
+Must hold: every key is documented in exactly one place (``sections`` and ``network``), from which the manual and the
+sample file are made; an unknown key, a wrong type or a value out of bounds is an error that names the key; all
+errors come together; secrets come by file only and are never printed.
 """
 
-from edge.settings.folders import bundle_dirs, state_dir, state_place
+from edge.settings.folders import ASSISTANT_FOLDER, bundle_dirs, state_dir, state_place
 from edge.settings.loading import ENVIRONMENT, find_config, load
+from edge.settings.network import HomeAssistant, Mqtt, Node
 from edge.settings.secrets import Secret, credential_path, mqtt_password, readable_by_all
 from edge.settings.sections import (
     DEFAULT_BUNDLE,
@@ -18,11 +19,8 @@ from edge.settings.sections import (
     Control,
     Decide,
     Enrolment,
-    HomeAssistant,
     Log,
     Models,
-    Mqtt,
-    Node,
     Privacy,
     Segment,
     Settings,
@@ -30,6 +28,7 @@ from edge.settings.sections import (
 )
 
 __all__ = [
+    "ASSISTANT_FOLDER",
     "DEFAULT_BUNDLE",
     "ENVIRONMENT",
     "Audio",

@@ -16,6 +16,8 @@ from typing import Final
 from edge.errors import StorageError
 from edge.settings.sections import Settings
 
+ASSISTANT_FOLDER: Final = "assistant"
+"""Below the state folder: lock and outbox of `earmark wyoming`."""
 _OURS: Final = frozenset({"people.sqlite", "outbox.sqlite"})
 
 

@@ -16,7 +16,7 @@ from edge.settings.values import expected
 
 _INTRODUCTION = """# Settings
 
-<!-- Made by `python -m edge.settings --markdown` from edge/settings/sections.py; change that, not this. -->
+<!-- Made by `python -m edge.settings --markdown` from edge/settings/{sections,network}.py; change those, not this. -->
 
 One YAML file, and every key in it is optional. The first of these that exists is read: `--config FILE`,
 `$EARMARK_CONFIG`, `/etc/earmark/earmark.yaml`, `$XDG_CONFIG_HOME/earmark/earmark.yaml` (by default

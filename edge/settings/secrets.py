@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import SettingsError
-from edge.settings.sections import Mqtt
+from edge.settings.network import Mqtt
 
 _LARGEST_SECRET_BYTES: Final = 4096
 

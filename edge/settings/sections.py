@@ -1,4 +1,6 @@
-"""The sections and their keys: the one place where a setting has its name, type, default, bounds, unit and words.
+"""The sections and their keys: where a setting has its name, type, default, bounds, unit and words.
+
+Those about the device's name and whom it talks to stand in ``network``.
 
 Takes: nothing. Gives: frozen dataclasses; ``describe(section)`` lists the documentation of each key.
 Must hold: a plain ``Settings()`` is a working configuration; every field has words (a test insists).
@@ -14,32 +16,10 @@ from typing import Any, Final, Literal, cast, get_origin, get_type_hints
 
 from edge.records import Profile
 from edge.settings.keys import Key, setting
+from edge.settings.network import HomeAssistant, Mqtt, Node
 
 DEFAULT_BUNDLE: Final = "accurate"
 """The bundle that listens where nothing else is chosen: here, in `earmark demo`, in `earmark bench`."""
-
-_SLUG: Final = r"[a-z0-9_-]{1,64}"
-_TOPIC: Final = r"[^/+#$\s\x00][^+#\s\x00]{0,199}(?<!/)|[^/+#$\s\x00]"
-_TOPIC_WORDS: Final = "an MQTT topic: no spaces, no + or #, no $ at the start, no / at the start or the end"
-_HOST: Final = r"[A-Za-z0-9._:\[\]%-]{1,253}"
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """This device."""
-
-    name: str = setting(
-        "earmark",
-        "Name of this device in MQTT topics and in Home Assistant. Give each device its own.",
-        pattern=_SLUG,
-        pattern_words="lower-case letters, digits, _ and -, at most 64",
-    )
-    room: str = setting(
-        "",
-        "Room the device stands in, sent with every event; Home Assistant suggests it as the area.",
-        pattern=r".{0,64}",
-        pattern_words="text of at most 64 characters",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +85,14 @@ class Decide:
         "fewer "
         "strangers and is more often uncertain about the household.",
     )
+    threshold: float | None = setting(
+        None,
+        "Name somebody from this probability on (0.9: nine times out of ten) instead of the profile's share of "
+        "strangers, which nobody then promises. Empty: the profile decides. It never decides whether somebody is the "
+        "person they claim to be (`earmark verify`).",
+        low=0.5,
+        high=0.99,
+    )
     min_speech_seconds: float = setting(
         0.4,
         "Less speech than this is never decided; it only adds to the evidence of its turn.",
@@ -151,8 +139,8 @@ class Models:
     bundle: str = setting(
         DEFAULT_BUNDLE,
         "Name of an installed bundle, or the path of a bundle's folder or .earmark file. `earmark doctor` says which "
-        "one to take on this machine. After a change people must enrol again, unless both bundles name the same "
-        "embedding space.",
+        "one to take on this machine. After a change people must enrol again; where both bundles name the same "
+        "embedding space they are still compared until then, and named much less often.",
         pattern=r".+",
         pattern_words="a bundle's name or path",
     )
@@ -184,8 +172,9 @@ class Enrolment:
 
     bundle: str = setting(
         "",
-        "Bundle that `earmark enroll` learns voices with, where it is another one than `models.bundle` that listens: a "
-        "larger one is affordable there. Both must name the same embedding space. Empty means `models.bundle`.",
+        "Bundle that `earmark enroll` learns voices with, where it is another one than `models.bundle` that listens. "
+        "Both must name the same embedding space. Thresholds fit voiceprints of the bundle that listens: with the "
+        "bundles that come with Earmark people are named much less often. Empty means `models.bundle`.",
     )
 
 
@@ -200,75 +189,6 @@ class Auth:
         unit="h",
         low=0,
         high=168,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Mqtt:
-    """The broker that events are published to."""
-
-    enabled: bool = setting(True, "Publish to a broker at all.")
-    host: str = setting(
-        "127.0.0.1",
-        "Name or address of the broker, without mqtt:// and without a port.",
-        pattern=_HOST,
-        pattern_words="a host name or an address, without scheme, user or path",
-    )
-    port: int | None = setting(None, "Port of the broker; empty means 1883, or 8883 with `tls`.", low=1, high=65535)
-    username: str = setting("", "User at the broker; empty means none.")
-    password_file: str = setting(
-        "",
-        "File with the broker's password (first line), or the name of a systemd credential (`LoadCredential=`). The "
-        "password "
-        "itself never stands in this file.",
-    )
-    tls: bool = setting(False, "Encrypt, and check the broker's certificate.")
-    ca_file: str = setting("", "Certificate authority that signed the broker's certificate; empty trusts the system's.")
-    cert_file: str = setting("", "This device's certificate, where the broker asks for one.")
-    key_file: str = setting(
-        "", "Key of `cert_file`, without a passphrase: a file, or the name of a systemd credential (`LoadCredential=`)."
-    )
-    commands: bool = setting(
-        False,
-        "Obey commands that come by MQTT: listening on and off, the strictness, and how long somebody counts as "
-        "present. Whoever may publish below BASE/NODE/ at the broker can then switch the microphone on.",
-    )
-    enrolment: bool = setting(
-        False,
-        "Let people be enrolled by MQTT, as from Home Assistant. Whoever may publish below BASE/NODE/ at the broker "
-        "can then have the device learn the voice of whoever speaks to it.",
-    )
-    protocol: Literal["3.1.1", "5"] = setting("3.1.1", "MQTT version. Every broker knows 3.1.1.")
-    base_topic: str = setting(
-        "earmark", "First part of every topic: BASE/NODE/...", pattern=_TOPIC, pattern_words=_TOPIC_WORDS
-    )
-    keepalive_seconds: int = setting(30, "Longest silence towards the broker.", unit="s", low=5, high=3600)
-    reconnect_max_seconds: float = setting(
-        60.0, "Longest wait between two attempts to reach the broker.", unit="s", low=1, high=3600
-    )
-
-    @property
-    def effective_port(self) -> int:
-        """``port``, or the standard one for the kind of connection."""
-        return self.port if self.port is not None else (8883 if self.tls else 1883)
-
-
-@dataclass(frozen=True, slots=True)
-class HomeAssistant:
-    """MQTT discovery for Home Assistant."""
-
-    enabled: bool = setting(True, "Announce this device to Home Assistant.")
-    prefix: str = setting(
-        "homeassistant", "Discovery prefix of Home Assistant.", pattern=_TOPIC, pattern_words=_TOPIC_WORDS
-    )
-    status_topic: str = setting(
-        "homeassistant/status",
-        "Topic on which Home Assistant says that it has started; the device is announced again then.",
-        pattern=_TOPIC,
-        pattern_words=_TOPIC_WORDS,
-    )
-    hold_seconds: int = setting(
-        120, "How long a speaker counts as present after the last utterance.", unit="s", low=10, high=3600
     )
 
 
@@ -344,15 +264,15 @@ class State:
 class Settings:
     """Everything. ``path``: the file it came from, None where there was none; not part of equality."""
 
-    node: Node = Node()
+    node: Node = field(default=Node())  # field(): ruff does not see that a class of another module is frozen
     audio: Audio = Audio()
     segment: Segment = Segment()
     decide: Decide = Decide()
     models: Models = Models()
     enrolment: Enrolment = Enrolment()
     auth: Auth = Auth()
-    mqtt: Mqtt = Mqtt()
-    homeassistant: HomeAssistant = HomeAssistant()
+    mqtt: Mqtt = field(default=Mqtt())
+    homeassistant: HomeAssistant = field(default=HomeAssistant())
     privacy: Privacy = Privacy()
     log: Log = Log()
     control: Control = Control()

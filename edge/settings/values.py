@@ -151,6 +151,21 @@ def disagreements(settings: Settings, faulty: set[str]) -> list[str]:
             "homeassistant.prefix and mqtt.base_topic must differ",
         ),
         (
+            mqtt.updates and not settings.control.enabled,
+            ("mqtt.updates", "control.enabled"),
+            "mqtt.updates needs control.enabled: true",
+        ),
+        (
+            bool(assistant.house) and settings.node.name not in assistant.house,
+            ("homeassistant.house", "node.name"),
+            "homeassistant.house must name this node, too",
+        ),
+        (
+            "house" in assistant.house,
+            ("homeassistant.house",),
+            "no node in homeassistant.house may be called house, which would be in the way of what they share",
+        ),
+        (
             segment.min_speech_ms / 1000 >= segment.max_utterance_seconds,
             ("segment.min_speech_ms", "segment.max_utterance_seconds"),
             "segment.min_speech_ms must be shorter than segment.max_utterance_seconds",

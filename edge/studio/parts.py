@@ -64,9 +64,9 @@ def at_home(folder: Path) -> str:
 
 def footer(opened: Opened) -> None:
     """What is in force, and what becomes of sound and voices."""
-    session = opened.session
+    session, decide = opened.session, opened.session.settings.decide
     st.caption(f"**Model** {session.model}")
-    st.caption(f"**Profile** {aim(session.settings.decide.profile)}")
+    st.caption(f"**{'Threshold' if decide.threshold else 'Profile'}** {aim(decide)}")
     st.caption(f"**People** in `{at_home(session.folder)}`")
     st.caption(
         ":material/lock: Everything stays on this machine. Sound lives in memory until this page is closed; only "

@@ -10,7 +10,8 @@ from typing import Final
 
 from edge.auth.words import REMEDIES, SENTENCES
 from edge.decision import FAR_TARGETS
-from edge.records import UNSURE, Decision, LabelAnswer, LabelKind, Profile, UnsureReason
+from edge.records import UNSURE, Decision, LabelAnswer, LabelKind, UnsureReason
+from edge.settings import Decide
 
 _REASONS: Final = {
     "accepted": "The score passes the threshold, and nobody else comes near.",
@@ -77,9 +78,11 @@ def label(kind: LabelKind, answer: LabelAnswer) -> tuple[str, str]:
     return answer.label, f"{about} {answer.label} with {answer.probability:.0%}"
 
 
-def aim(profile: Profile) -> str:
-    """What a profile promises."""
-    return f"{profile}: at most {100 * FAR_TARGETS[profile]:g} % of strangers' utterances get a name"
+def aim(decide: Decide) -> str:
+    """What a profile promises, or the threshold in its place."""
+    if decide.threshold is not None:
+        return f"{decide.threshold:g}: whoever is at least this probable gets the name"
+    return f"{decide.profile}: at most {100 * FAR_TARGETS[decide.profile]:g} % of strangers' utterances get a name"
 
 
 def figure(value: float, unit: str = "") -> str:

@@ -11,6 +11,15 @@ _TEXT = {"type": "string", "minLength": 1}
 _WORDS = {"type": "array", "items": _TEXT, "minItems": 1, "uniqueItems": True}
 _TEMPLATE = {"type": "string", "pattern": "^\\{\\{.*\\}\\}$"}
 _NUMBER = {"type": "number"}
+_AVAILABILITY = {
+    "type": "array",
+    "minItems": 1,
+    "items": {
+        "required": ["t", "pl_avail", "pl_not_avail"],
+        "properties": {"t": _TOPIC, "pl_avail": _TEXT, "pl_not_avail": _TEXT},
+        "additionalProperties": False,
+    },
+}
 
 _ANY: dict[str, Any] = {
     "unique_id": {"type": "string", "pattern": "^[a-zA-Z0-9_-]+$"},
@@ -20,6 +29,8 @@ _ANY: dict[str, Any] = {
     "entity_category": {"enum": ["config", "diagnostic"]},
     "enabled_by_default": {"type": "boolean"},
     "device_class": _TEXT,
+    "avty": _AVAILABILITY,
+    "avty_mode": {"enum": ["all", "any", "latest"]},
 }
 _TOLD: dict[str, Any] = {
     "state_topic": _TOPIC,
@@ -36,7 +47,7 @@ _PLATFORMS: dict[str, tuple[dict[str, Any], list[str]]] = {
         | {
             "device_class": {"enum": ["enum", "duration", "timestamp"]},
             "options": _WORDS,
-            "unit_of_measurement": {"enum": ["%", "ms", "dB"]},
+            "unit_of_measurement": {"enum": ["%", "ms", "dB", "dBFS"]},
             "state_class": {"enum": ["measurement", "total_increasing"]},
         },
         ["state_topic"],
@@ -58,6 +69,10 @@ _PLATFORMS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "text": (_ASKED | {"min": _NUMBER, "max": {"maximum": 255}}, ["command_topic"]),
     "button": ({"command_topic": _TOPIC}, ["command_topic"]),
+    "update": (
+        _ASKED | {"value_template": _TEMPLATE, "payload_install": _TEXT},
+        ["command_topic", "state_topic", "payload_install"],
+    ),
 }  # fmt: skip
 
 
@@ -99,7 +114,8 @@ DISCOVERY: dict[str, Any] = {
             "additionalProperties": False,
             "properties": dict.fromkeys(("name", "sw"), _TEXT),
         },
-        "avty": {"type": "array", "minItems": 1, "items": {"required": ["t"], "properties": {"t": _TOPIC}}},
+        "avty": _AVAILABILITY,
+        "avty_mode": {"enum": ["all", "any", "latest"]},
         "qos": {"enum": [0, 1]},
         "cmps": {
             "type": "object",

@@ -14,13 +14,18 @@ from edge.clock import ManualClock
 from edge.events import (
     LARGEST_UTTERANCE_BYTES,
     SCHEMAS,
+    AudioState,
+    AuthEvent,
     EnrolmentState,
     EventMaker,
     HealthState,
+    HouseState,
     IdMaker,
     InfoState,
     LastState,
     PersonState,
+    Response,
+    UpdateState,
     UtteranceEvent,
     schema,
     shown_name,
@@ -34,7 +39,10 @@ KITCHEN = Node(name="kitchen", room="Küche")
 NOW = 1_795_433_402.114
 ALICE = PersonScore("p7c1e", "Alice", 0.7134, 5.1, 0.97)
 BOB = PersonScore("p02aa", "Bob", 0.41, -1.0, 0.02)
-_PAYLOADS = (UtteranceEvent, LastState, PersonState, HealthState, InfoState, EnrolmentState)
+_PAYLOADS = (
+    UtteranceEvent, LastState, PersonState, HealthState, InfoState, EnrolmentState, AuthEvent, Response, AudioState,
+    UpdateState, HouseState,
+)  # fmt: skip
 CLASSES = dict(zip(SCHEMAS, _PAYLOADS, strict=True))
 
 
@@ -73,7 +81,7 @@ def test_the_schemas_are_schemas_and_list_the_keys_of_the_payloads_in_their_orde
     document = schema(name)
     Draft202012Validator.check_schema(document)
     assert document["additionalProperties"] is False
-    assert list(document["properties"]) == ["v", *(item.name for item in fields(CLASSES[name]))]
+    assert list(document["properties"]) == ["v", *(item.name.rstrip("_") for item in fields(CLASSES[name]))]
 
 
 def test_an_identified_utterance_in_full() -> None:

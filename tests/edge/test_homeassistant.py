@@ -27,6 +27,7 @@ from tests.edge.discovery_schema import DISCOVERY
 KITCHEN = Topics("earmark", "kitchen")
 NODE = Node(name="kitchen", room="Kitchen")
 PEOPLE = {"p7c1e": "Alice", "p02aa": "Bob"}
+AVAILABILITY = {"t": "earmark/kitchen/availability", "pl_avail": "online", "pl_not_avail": "offline"}
 
 
 def document(people=PEOPLE, **more) -> dict:
@@ -63,7 +64,7 @@ class Assistant:
 
 def test_what_can_be_changed_is_announced_only_where_commands_are_obeyed() -> None:
     deaf, obedient = document(), document(commands=True)
-    assert set(obedient["cmps"]) - set(deaf["cmps"]) == {"listening", "profile", "hold_time"}
+    assert set(obedient["cmps"]) - set(deaf["cmps"]) == {"listening", "profile", "threshold", "hold_time"}
     assert not any(key.endswith("command_topic") for one in deaf["cmps"].values() for key in one)
     gone = change_messages(KITCHEN, obedient, deaf)
     assert json.loads(gone[0].payload)["cmps"]["listening"] == {"p": "switch"}
@@ -74,6 +75,7 @@ def test_the_entities_and_their_platforms() -> None:
     assert {key: component["p"] for key, component in made["cmps"].items()} == {
         "utterance": "event", "last_speaker": "sensor", "confidence": "sensor", "someone_speaking": "binary_sensor",
         "p_p7c1e": "binary_sensor", "p_p02aa": "binary_sensor", "listening": "switch", "profile": "select",
+        "threshold": "number",
         "hold_time": "number", "enrol_name": "text", "enrol_start": "button", "enrol_cancel": "button",
         "enrol_status": "sensor", "enrol_message": "sensor", "enrol_progress": "sensor",
         "mic_problem": "binary_sensor", "mic_fault": "sensor", "overloaded": "binary_sensor", "latency": "sensor",
@@ -83,7 +85,9 @@ def test_the_entities_and_their_platforms() -> None:
 
 @pytest.mark.parametrize("mode", ["real", "alias", "none"])
 def test_the_document_is_one_that_home_assistant_takes_whole(mode: str) -> None:
-    for more in ({}, {"commands": True}, {"enrolment": True}, {"labels": LABELS, "hardware": "Raspberry Pi 4"}):
+    labelled = {"labels": LABELS, "hardware": "Raspberry Pi 4"}
+    switched = {"labels": LABELS, "switches": tuple(LABELS), "audio": True, "updates": True, "auth": True}
+    for more in ({}, {"commands": True}, {"enrolment": True}, labelled, switched):
         Draft202012Validator(DISCOVERY).validate(document(names=mode, **more))
 
 
@@ -111,7 +115,7 @@ def test_the_parts_that_home_assistant_requires() -> None:
         "hw": "Raspberry Pi 4", "sa": "Kitchen",
     }  # fmt: skip
     assert made["o"]["name"] == "earmark"
-    assert made["avty"] == [{"t": "earmark/kitchen/availability"}]
+    assert made["avty"] == [AVAILABILITY]
     assert set(made) <= {"dev", "o", "cmps", "avty", "qos"}, "nothing else may be shared by all components"
     for component in made["cmps"].values():
         assert {"p", "unique_id", "name"} <= set(component)
@@ -131,7 +135,9 @@ modes = st.sampled_from(["real", "alias", "none"])
 def test_any_household_gets_a_legal_document(people: dict[str, str], mode: str, node: str) -> None:
     """Ids legal and unique, it survives JSON, every topic is one that is published or listened to."""
     topics = Topics("earmark", node)
-    whole = discovery_document(topics, people, Node(name=node), "0.1.0", names=mode, commands=True, enrolment=True)
+    everything = {"commands": True, "enrolment": True, "labels": LABELS, "switches": tuple(LABELS), "audio": True}
+    everything |= {"updates": True, "auth": True}
+    whole = discovery_document(topics, people, Node(name=node), "0.1.0", names=mode, **everything)
     message = discovery_message(topics, whole)
     made = json.loads(message.payload)
     unique = [component["unique_id"] for component in made["cmps"].values()]
@@ -175,6 +181,37 @@ def test_what_voices_sound_like_appears_only_where_it_is_told() -> None:
         assert "default('unsure')" in component["value_template"], "rejected audio tells nothing"
 
 
+def test_what_can_be_switched_on_is_unavailable_while_it_is_off() -> None:
+    """A sensor that went on with the last emotion, or said "unsure" after each utterance, would tell what is not so."""
+    fixed, made = document(labels=LABELS)["cmps"], document(labels=LABELS, switches=("emotion",))["cmps"]
+    assert set(made) - set(fixed) == {"analyse_emotion"}
+    switch, sensor = made["analyse_emotion"], made["emotion"]
+    assert (switch["p"], switch["entity_category"]) == ("switch", "config")
+    assert sensor["avty_mode"] == "all"
+    assert sensor["avty"] == [
+        AVAILABILITY,
+        {"t": switch["state_topic"], "pl_avail": "ON", "pl_not_avail": "OFF"},
+    ]
+    assert made["gender"] == fixed["gender"]
+    gone = change_messages(KITCHEN, document(labels=LABELS, switches=("emotion",)), document(labels=LABELS))
+    assert [message.topic for message in gone if not message.payload] == [switch["state_topic"]]
+
+
+def test_attempts_are_announced_only_where_they_are_told() -> None:
+    made = document(auth=True)["cmps"]
+    assert set(made) - set(document()["cmps"]) == {"auth"}
+    assert made["auth"]["p"] == "event"
+    assert made["auth"]["event_types"] == schema("auth")["properties"]["event_type"]["enum"]
+    assert KITCHEN.of("auth") not in topics_of(document(commands=True, enrolment=True))
+    gone = change_messages(KITCHEN, document(auth=True), document())
+    assert json.loads(gone[0].payload)["cmps"]["auth"] == {"p": "event"}
+
+
+def test_how_loud_it_is_is_announced_only_where_it_is_told() -> None:
+    assert set(document(audio=True)["cmps"]) - set(document()["cmps"]) == {"sound_level", "sound_snr"}
+    assert KITCHEN.of("audio") not in topics_of(document(commands=True))
+
+
 def test_what_is_switched_off_again_leaves_no_orphan() -> None:
     assistant = Assistant()
     before = document(labels=LABELS)
@@ -196,13 +233,14 @@ def test_without_names_no_person_appears() -> None:
     assert "Alice" not in aliases
 
 
-SCHEMA_OF = {"health": "health", "last": "last", "info": "info", "enrol/state": "enrolment", "utterance": "utterance"}
+SCHEMA_OF = {"health": "health", "last": "last", "info": "info", "enrol/state": "enrolment", "utterance": "utterance",
+             "audio": "audio", "update/state": "update"}  # fmt: skip
 
 
 def test_the_keys_that_templates_use_exist_in_what_is_published() -> None:
     """A typing error in a template would show up as an entity without a value."""
     read = 0
-    for component in document(commands=True, enrolment=True, labels=LABELS)["cmps"].values():
+    for component in document(commands=True, enrolment=True, labels=LABELS, audio=True, updates=True)["cmps"].values():
         path = component.get("state_topic", "").removeprefix("earmark/kitchen/")
         name = SCHEMA_OF.get(path, "person")
         templates = [value for key, value in component.items() if key.endswith("_template")]
@@ -285,6 +323,7 @@ def test_what_an_earlier_run_announced_is_found_among_the_states() -> None:
     assert announced(KITCHEN, states[:1]) is None
     assert announced(KITCHEN, [(1, Message(KITCHEN.discovery, b"[1]", 1, True, "state"))]) is None
     assert announced(KITCHEN, [(1, Message(KITCHEN.discovery, b"{", 1, True, "state"))]) is None
+    assert announced(KITCHEN, [(1, Message(KITCHEN.discovery, b"[" * 100_000, 1, True, "state"))]) is None
 
 
 def test_removing_the_device_empties_everything_it_retained() -> None:

@@ -103,6 +103,24 @@ def test_what_was_published_before_the_first_connection_arrives_in_order(
     assert listener.payloads("earmark/kitchen/health") == [b"new"], "only the latest state counts"
 
 
+def test_what_tells_of_a_moment_never_comes_late(mosquitto: Mosquitto, listener: Listener, make: Make) -> None:
+    """Not when the broker was away, and not to whoever subscribes afterwards."""
+    publisher = make(mosquitto.port)
+    publisher.publish(KITCHEN.message("audio", b"too late"), KITCHEN.message("last", b"{}"))
+    publisher.start()
+    listener.wait("earmark/kitchen/last")
+    publisher.publish(KITCHEN.message("audio", b"now"))
+    listener.wait("earmark/kitchen/audio", b"now")
+    assert publisher.wait_until_drained(WAIT_SECONDS)
+    assert listener.payloads("earmark/kitchen/audio") == [b"now"]
+    late = Listener(mosquitto.port)
+    try:
+        late.wait("earmark/kitchen/last")
+        assert late.payloads("earmark/kitchen/audio") == []
+    finally:
+        late.close()
+
+
 def test_a_state_without_acknowledgement_is_delivered_at_once(mosquitto: Mosquitto, make: Make) -> None:
     """Not when the connection next has something to do: whoever stops the device would wait for that."""
     publisher = make(mosquitto.port)

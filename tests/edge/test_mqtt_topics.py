@@ -14,7 +14,7 @@ from edge.errors import SettingsError, UsageError
 from edge.events import schema
 from edge.mqtt import Command, Topics
 from edge.mqtt.backoff import Backoff
-from edge.mqtt.topics import ACTIONS, ENROL_NAME, NUMBERS, ROUTES, SETTINGS, accepted, values
+from edge.mqtt.topics import ACTIONS, ENROL_NAME, NUMBERS, REQUESTS, ROUTES, SETTINGS, accepted, values
 from edge.records import Message
 
 KITCHEN = Topics("earmark", "kitchen")
@@ -22,21 +22,25 @@ KITCHEN = Topics("earmark", "kitchen")
 
 def test_the_exact_tree() -> None:
     """Topic, QoS, retain, kind: a change here is a change of the protocol."""
-    names = {"person": "p7c1e", "setting": "profile"}
+    names = {"person": "p7c1e", "setting": "profile", "response": "status"}
     messages = [KITCHEN.message(route, b"x", names.get(route, "")) for route in ROUTES]
     assert [(m.topic, m.qos, m.retain, m.kind) for m in messages] == [
         ("earmark/kitchen/availability", 1, True, "state"),
         ("earmark/kitchen/info", 1, True, "state"),
         ("earmark/kitchen/utterance", 1, False, "event"),
+        ("earmark/kitchen/auth", 1, False, "event"),
         ("earmark/kitchen/last", 1, True, "state"),
         ("earmark/kitchen/person/p7c1e/state", 1, True, "state"),
         ("earmark/kitchen/health", 0, True, "state"),
         ("earmark/kitchen/speaking/state", 0, True, "state"),
         ("earmark/kitchen/cfg/profile/state", 1, True, "state"),
         ("earmark/kitchen/enrol/state", 1, True, "state"),
+        ("earmark/kitchen/response/status", 1, False, "event"),
+        ("earmark/kitchen/audio", 0, False, "state"),
+        ("earmark/kitchen/update/state", 1, True, "state"),
     ]
     assert KITCHEN.discovery == "homeassistant/device/earmark_kitchen/config"
-    assert KITCHEN.commands == ("earmark/kitchen/cmd/#", "earmark/kitchen/cfg/+/set")
+    assert KITCHEN.commands == ("earmark/kitchen/cmd/#", "earmark/kitchen/cfg/+/set", "earmark/kitchen/request/+")
     assert KITCHEN.command_topic("profile") == "earmark/kitchen/cfg/profile/set"
 
 
@@ -93,6 +97,7 @@ def test_commands_are_told_from_everything_else() -> None:
         "set", "profile", b" strict "
     )
     assert KITCHEN.command("earmark/kitchen/cmd/restart", b"PRESS", False) == Command("do", "restart", b"PRESS")
+    assert KITCHEN.command("earmark/kitchen/request/people", b"{}", False) == Command("ask", "people", b"{}")
     assert Command("set", "profile", b" strict\n").text == "strict"
     assert Command("set", "profile", b"\xff").text == "\ufffd"
     for topic in (
@@ -101,6 +106,9 @@ def test_commands_are_told_from_everything_else() -> None:
         "earmark/kitchen/cmd",
         "earmark/kitchen/cmd/a/b",
         "earmark/kitchen/cmd/",
+        "earmark/kitchen/request",
+        "earmark/kitchen/request/a/b",
+        "earmark/kitchen/response/people",
         "earmark/bedroom/cmd/restart",
         "earmark/kitchenette/cmd/restart",
     ):
@@ -109,6 +117,7 @@ def test_commands_are_told_from_everything_else() -> None:
 
 def test_retained_and_huge_commands_are_ignored() -> None:
     assert KITCHEN.command("earmark/kitchen/cmd/restart", b"PRESS", True) is None
+    assert KITCHEN.command("earmark/kitchen/request/status", b"{}", True) is None
     assert KITCHEN.command("earmark/kitchen/cmd/restart", b"x" * 1025, False) is None
 
 
@@ -144,7 +153,8 @@ def documented() -> dict[str, tuple[int, bool, str]]:
     """Path below the node -> (QoS, retained, example), as docs/mqtt.md has it."""
     pattern = r"^### `earmark/<node>/(\S+)`\n\nQoS ([01]), (not )?retained\..*?```\w+\n(.*?)\n```"
     found = re.findall(pattern, DOCS.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    return {re.sub("<(pid|name)>", "{}", path): (int(qos), not absent, example) for path, qos, absent, example in found}
+    gap = "<(pid|name|verb)>"
+    return {re.sub(gap, "{}", path): (int(qos), not absent, example) for path, qos, absent, example in found}
 
 
 def test_every_topic_is_documented_with_its_qos_its_retain_flag_and_a_valid_example() -> None:
@@ -167,6 +177,7 @@ def test_every_command_is_documented_with_its_values() -> None:
         row = next(line for line in text.splitlines() if line.startswith(f"| `earmark/<node>/cfg/{name}/set`"))
         assert all(f"`{value}`" in row for value in told)
     assert all(f"\n| `earmark/<node>/cmd/{name}` |" in text for name in ACTIONS)
+    assert all(f"\n| `earmark/<node>/request/{verb}` |" in text for verb in REQUESTS)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +187,11 @@ def test_every_command_is_documented_with_its_values() -> None:
         ("hold_time", "60", "60"), ("hold_time", "60.0", "60"), ("hold_time", "1", "10"),
         ("hold_time", "99999", "3600"),
         ("hold_time", "-5", "10"), ("hold_time", "nan", None), ("hold_time", "1e3", None), ("hold_time", "", None),
+        ("hold_time", "None", None), ("threshold", "0.854", "0.85"), ("threshold", "0.57", "0.57"),
+        ("threshold", "0.5", "0.5"), ("threshold", "0", "0.5"), ("threshold", "100", "0.99"),
+        ("threshold", "-1", "0.5"),
+        ("threshold", "none", "None"), ("threshold", "inf", None), ("threshold", "0,9", None), ("threshold", "", None),
+        ("analyse_gender", "off", "OFF"), ("analyse_emotion", "ON", "ON"), ("analyse_emotion", "happy", None),
     ],
 )  # fmt: skip
 def test_a_value_is_brought_into_its_form_or_refused(setting: str, text: str, value: str | None) -> None:

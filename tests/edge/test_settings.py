@@ -275,6 +275,9 @@ def test_empty_sections_and_keys_keep_the_defaults(tmp_path):
         ("mqtt: {tls: true, cert_file: /x}", "only of use together"),
         ("mqtt: {ca_file: /x}", "need mqtt.tls: true"),
         ("mqtt: {base_topic: homeassistant}", "must differ"),
+        ("mqtt: {updates: true}\ncontrol: {enabled: false}", "mqtt.updates needs control.enabled"),
+        ("node: {name: kitchen}\nhomeassistant: {house: [hall]}", "must name this node"),
+        ("node: {name: house}\nhomeassistant: {house: [house]}", "may be called house"),
         ("segment: {min_speech_ms: 3000, max_utterance_seconds: 3}", "must be shorter"),
         ("segment: {max_utterance_seconds: 3}\ndecide: {min_speech_seconds: 4}", "must not exceed"),
     ],
@@ -347,12 +350,13 @@ def test_any_valid_value_survives_the_file_and_the_environment(tmp_path_factory,
     section = data.draw(st.sampled_from([name for name in SECTIONS if name not in {"segment", "mqtt"}]))
     key = data.draw(st.sampled_from(list(describe(SECTIONS[section]))))
     value = data.draw(_values(key))
+    named = {"EARMARK_NODE__NAME": value[0]} if key.name == "house" and value else {}  # it must be one of them
     path = tmp_path_factory.mktemp("s") / "e.yaml"
     path.write_text(f"{section}: {{{key.name}: {yaml_value(value)}}}")
-    by_file = settings.load(path, {})
+    by_file = settings.load(path, named)
     path.write_text("")
     text = ",".join(value) if isinstance(value, tuple) else str(value)
-    by_variable = settings.load(path, {f"EARMARK_{section}__{key.name}".upper(): text})
+    by_variable = settings.load(path, {f"EARMARK_{section}__{key.name}".upper(): text} | named)
     assert getattr(getattr(by_file, section), key.name) == value
     assert asdict(by_file) == asdict(by_variable)
 

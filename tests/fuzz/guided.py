@@ -17,6 +17,7 @@ FITTING = (
     "settings",
     "environment",
     "mqtt-command",
+    "mqtt-request",
     "mqtt-state",
     "audit-log",
     "trial-list",

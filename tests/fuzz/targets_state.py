@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import sqlite3
@@ -19,6 +20,7 @@ from edge.bundle import open_bundle
 from edge.calibrate.kept import household, keep
 from edge.correction import Correction
 from edge.daemon.choices import Choices
+from edge.daemon.installing import Installer
 from edge.mqtt import Topics
 from edge.outbox import Outbox, peek
 from edge.people import PeopleStore
@@ -67,6 +69,8 @@ def state() -> Path:
     with Repeats(folder) as repeats:
         repeats.remember(sound(2, 3), person_id="p0001")
     Choices(folder).remember("profile", "relaxed", "balanced")
+    trying = {"name": "small", "fingerprint": "0" * 16, "stamp": "small.earmark:1:2"}
+    (folder / "updates.json").write_text(json.dumps({"trying": trying, "failed": {"old.earmark:1:2": "refused"}}))
     for name in ("attempts", "outbox"):  # all in one file
         with sqlite3.connect(folder / f"{name}.sqlite", isolation_level=None) as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -250,6 +254,10 @@ def _json(data: bytes, place: Path) -> None:
     choices = Choices(folder)
     choices.restore("profile", "balanced", ("relaxed", "balanced"))
     choices.remember("profile", "relaxed", "balanced")
+    (folder / "updates.json").write_bytes(data)
+    installer = Installer(folder)
+    json.dumps(installer.failed)
+    installer.recover()
 
 
 def _everyday(name: str) -> Callable[[bytes, Path], None]:
@@ -287,4 +295,5 @@ TARGETS = (
     Target("household", _seed("household.json"), _json, mutate_json),
     Target("household-commands", _seed("household.json"), _everyday("household.json"), mutate_json, cost=8),
     Target("choices", _seed("choices.json"), _json, mutate_json),
+    Target("updates", _seed("updates.json"), _json, mutate_json),
 )

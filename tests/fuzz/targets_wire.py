@@ -12,25 +12,33 @@ import threading
 import time
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
+
+from jsonschema import Draft202012Validator
 
 from edge.control import Client, StatusRequest, VerifyRequest
 from edge.control.protocol import parse
 from edge.daemon.choices import Choices
+from edge.daemon.commands import changed
+from edge.events import schema
 from edge.events.recall import last_state, presence
+from edge.forgetting import Forgotten
 from edge.homeassistant import announced
-from edge.mqtt import Topics
+from edge.mqtt import Command, Topics
 from edge.mqtt.connection import Connection
-from edge.mqtt.topics import SETTINGS
+from edge.mqtt.topics import NUMBERS, REQUESTS, SETTINGS, accepted, values
 from edge.mqtt.wake import Wake
 from edge.records import Message
-from edge.settings import Mqtt
+from edge.settings import Mqtt, Settings
 from tests.edge.control.service import Service, serving
 from tests.edge.control.test_client import saying
+from tests.edge.daemon.desk import Desk
 from tests.fuzz.mutate import mutate, mutate_json
 from tests.fuzz.target import Finding, Target, command, only_earmark_errors
 from tests.fuzz.targets_bundle import bundles
 
 TOPICS: Final = Topics("earmark", "kitchen")
+ANSWER: Final = Draft202012Validator(schema("response"))
 
 
 def _packet(kind: int, body: bytes) -> bytes:
@@ -106,6 +114,11 @@ def _obey(topic: str, payload: bytes, retained: bool) -> None:
         if retained or len(payload) > 1024:
             raise Finding("a retained or long command was obeyed")
         asked.text.encode()
+        value = accepted(asked.name, asked.text) if asked.kind == "set" else None
+        if value is not None:
+            if value not in values(asked.name):
+                raise Finding(f"{asked.name} took a value that it cannot have: {value}")
+            changed(Settings(), asked.name, value)
 
 
 def _commands(_: Path) -> list[bytes]:
@@ -113,6 +126,8 @@ def _commands(_: Path) -> list[bytes]:
         b"earmark/kitchen/cfg/profile/set\0relaxed",
         b"earmark/kitchen/cmd/restart\0\xff\xfe",
         b"earmark/kitchen/cfg/listening/set\0OFF",
+        b"earmark/kitchen/cfg/threshold/set\0 0.854",
+        b"earmark/kitchen/cfg/analyse_emotion/set\0on",
     ]
 
 
@@ -122,8 +137,8 @@ def _command(data: bytes, place: Path) -> None:
     name = topic.decode("utf-8", "surrogateescape")
     with only_earmark_errors():
         _obey(name, payload, False)
-        for setting, accepted in SETTINGS.items():
-            Choices(place).restore(setting, accepted[0], accepted)
+        for setting in (*SETTINGS, *NUMBERS):
+            Choices(place).restore(setting, values(setting)[0], values(setting))
         announced(TOPICS, [(1, Message(name, payload, 1, True, "state"))])
         TOPICS.owns(name)
     told = last_state(payload)
@@ -149,6 +164,30 @@ def _states(_: Path) -> list[bytes]:
 
 def _state(data: bytes, place: Path) -> None:
     _command(TOPICS.discovery.encode() + b"\0" + data, place)
+
+
+def _asks(_: Path) -> list[bytes]:
+    return [
+        b'{"transaction": "home-17"}',
+        b'{"person": "Ada", "name": "Ada L.", "transaction": 17}',
+        b'{"person": "Ben", "transaction": null}',
+    ]
+
+
+def _ask(data: bytes, place: Path) -> None:
+    """Each request with this payload: it is answered by the schema, and names nobody where no name may leave."""
+    with mock.patch("edge.daemon.requests.forget", return_value=Forgotten()):
+        for mode in ("none", "real"):
+            folder = place / mode
+            folder.mkdir()
+            with contextlib.closing(Desk(folder, mode)) as desk:
+                hidden = (*desk.people, *desk.people.values()) if mode == "none" else ()
+                for verb in REQUESTS:
+                    answer = json.loads(desk.requests._response(Command("ask", verb, data)).to_json())
+                    ANSWER.validate(answer)
+                    answer.pop("transaction", None)  # which is the asker's own word
+                    if answer.get("code") == "failed" or any(word in json.dumps(answer) for word in hidden):
+                        raise Finding(f"{verb} fails, or names somebody: {answer}")
 
 
 def _requests(_: Path) -> list[bytes]:
@@ -257,6 +296,7 @@ def _lines(seed: bytes, rng: random.Random) -> bytes:
 TARGETS = (
     Target("broker", _conversations, _broker),
     Target("mqtt-command", _commands, _command),
+    Target("mqtt-request", _asks, _ask, _either, cost=2),
     Target("mqtt-state", _states, _state, _either),
     Target("control-request", _requests, _request, _lines),
     Target("control-answer", _answers, _answer, _either),

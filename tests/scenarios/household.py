@@ -47,8 +47,12 @@ def home(enrolled: Path, tmp_path: Path) -> Path:
 class Daemon:
     """``earmark run`` in a process of its own; ready when entered."""
 
-    def __init__(self, state: Path, port: int, *arguments: str, wait_ready: bool = True, **environment: str) -> None:
+    def __init__(
+        self, state: Path, port: int, *arguments: str, wait_ready: bool = True, stdin: int | None = None,
+        **environment: str,
+    ) -> None:  # fmt: skip
         self.state = state
+        self._stdin = stdin
         self.log = state.parent / "daemon.log"
         self._notify = state.parent / "notify.sock"
         self._wait_ready = wait_ready
@@ -70,7 +74,9 @@ class Daemon:
         self._channel.bind(str(self._notify))
         self._channel.setblocking(False)
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self._command, env=self._environment, stderr=log, cwd=ROOT)
+            self.process = subprocess.Popen(
+                self._command, env=self._environment, stderr=log, cwd=ROOT, stdin=self._stdin
+            )
         if self._wait_ready:
             self.wait_notified("READY=1")
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,51 @@ def test_whoever_is_removed_leaves_nothing_behind(home: Path, mosquitto: Mosquit
         assert [topic for topic in mentions(mosquitto.port, ben) if not topic.endswith("/last")] == []
         assert daemon.finish() == 0
     assert mentions(mosquitto.port, ben) == []
+
+
+def ask(port: int, verb: str, body: object) -> dict:
+    """As the example does."""
+    topics = ["-t", f"{BASE}/request/{verb}", "-e", f"{BASE}/response/{verb}"]
+    words = ["mosquitto_rr", "-p", str(port), "-q", "1", "-W", "60", *topics, "-m", json.dumps(body)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)["data"]
+
+
+def test_whoever_is_renamed_and_removed_over_mqtt_leaves_nothing_behind(home: Path, mosquitto: Mosquitto) -> None:
+    source, more = str(PLAY.stream), {"EARMARK_MQTT__ENROLMENT": "true"}
+    with listening(mosquitto.port) as listener, Daemon(home, mosquitto.port, "--source", source, **more) as daemon:
+        wait_for(lambda: listener.last(f"{BASE}/availability") == b"online", "the daemon")
+        assert ask(mosquitto.port, "status", {})["enrolled"] == 2
+        enrolled = {one["name"]: one["id"] for one in ask(mosquitto.port, "people", {})["people"]}
+        ben = enrolled["Ben"]
+        assert ask(mosquitto.port, "rename", {"person": "Ben", "name": "Bertram"}) == {"id": ben, "name": "Bertram"}
+        wait_for(lambda: b"Bertram heard" in (listener.last(DISCOVERY) or b""), "the new name")
+        told = ask(mosquitto.port, "remove", {"person": ben})
+        assert told == {"removed": True, "broker": "cleared", "left": 0}
+        words = [ben.encode(), b"Bertram"]
+        assert mentions(mosquitto.port, words) == []
+        assert daemon.terminate() == 0
+    assert traces(home, words) == []
+    with PeopleStore(home) as store:
+        assert [person.name for person in store.people()] == ["Ada"]
+
+
+def test_a_daemon_that_is_stopped_while_it_removes_somebody_does_so_to_the_end(
+    home: Path, mosquitto: Mosquitto
+) -> None:
+    """And says so: it may be the last time that it is switched on."""
+    source, more = str(PLAY.stream), {"EARMARK_MQTT__ENROLMENT": "true"}
+    with listening(mosquitto.port) as listener, Daemon(home, mosquitto.port, "--source", source, **more) as daemon:
+        wait_for(lambda: listener.last(f"{BASE}/availability") == b"online", "the daemon")
+        with PeopleStore(home) as store:
+            ben = store.find("Ben").id
+            listener.say(f"{BASE}/request/remove", json.dumps({"person": ben}))
+            wait_for(lambda: len(store.people()) == 1, "it has begun")
+        assert daemon.terminate() == 0
+        answer = json.loads(listener.wait(f"{BASE}/response/remove"))
+    assert answer["data"] == {"removed": True, "broker": "cleared", "left": 0}
+    assert mentions(mosquitto.port, [ben.encode(), b"Ben"]) == []
 
 
 def test_without_a_broker_it_is_told_later_and_no_event_names_them(home: Path, mosquitto: Mosquitto, people) -> None:

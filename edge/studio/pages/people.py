@@ -7,10 +7,10 @@ from typing import Final
 
 import streamlit as st
 
-from edge.cli.forgetting import forget
 from edge.demo.stage import open_play
 from edge.enrolment import ADVISED_SESSIONS, sessions_of
 from edge.errors import EarmarkError
+from edge.forgetting import forget
 from edge.learning import SENTENCES
 from edge.records import Person
 from edge.studio.learner import Learner, sentence
@@ -26,8 +26,9 @@ def page(opened: Opened) -> None:
     """Draw it."""
     st.title("People")
     st.markdown("Whose voices are known here. The daemon on this device uses the same list and notices each change.")
+    said = st.container()  # a place of its own: what stands below must not move along when something is said
     if done := st.session_state.pop("people-done", None):
-        st.success(done, icon=":material/check_circle:")
+        said.success(done, icon=":material/check_circle:")
     people = opened.session.store.people()
     if people:
         outdated = set(opened.session.outdated)

@@ -13,17 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from edge.assistant.feed import FOLDER
+from edge import forgetting
 from edge.auth.clock import BootClock
 from edge.auth.gate import Counter
-from edge.cli import forgetting
 from edge.errors import StorageError
 from edge.homeassistant import discovery_document, discovery_message
 from edge.mqtt import Topics
 from edge.outbox import Outbox
 from edge.people import PeopleStore
 from edge.records import Message
-from edge.settings import Node
+from edge.settings import ASSISTANT_FOLDER, Node
 from edge.vault import passphrase
 from tests.edge.cli.conftest import ASSETS
 from tests.edge.people_plain import old_database
@@ -209,6 +208,16 @@ def about(speaker_id: str | None, speaker: str) -> Message:
     return Message("earmark/earmark/utterance", json.dumps({"speaker_id": speaker_id, "speaker": speaker}).encode())
 
 
+def told_of(person_id: str | None, person: str) -> list[Message]:
+    """What came of an attempt, and two answers to requests, that wait for the broker."""
+    one = {"id": person_id, "name": person}
+    return [
+        Message("earmark/earmark/auth", json.dumps({"person_id": person_id, "person": person}).encode()),
+        Message("earmark/earmark/response/rename", json.dumps({"status": "ok", "data": one}).encode()),
+        Message("earmark/earmark/response/people", json.dumps({"status": "ok", "data": {"people": [one]}}).encode()),
+    ]
+
+
 def left_in(state) -> list[bytes]:
     with Outbox(state / "outbox.sqlite") as outbox:
         return [message.payload for _, message in outbox.pending()]
@@ -221,9 +230,10 @@ def test_what_waits_about_others_stays_whatever_names_are_told(earmark, state, m
     with PeopleStore(state) as store:
         ada, ben = store.find("Ada").id, store.find("Ben").id
     others = [about(ben, "Ben"), about(None, "somebody"), about(None, "unknown")]
-    waiting(state, about(ada, "Ada"), about(ada, ada), *others)
+    others += [*told_of(ben, "Ben"), *told_of(None, "somebody")]
+    waiting(state, about(ada, "Ada"), about(ada, ada), *told_of(ada, "Ada"), *told_of(ada, ada), *others)
     told = earmark("people", "remove", "Ada", "--yes", "--json").json
-    assert (told["events"], told["broker"], told["problems"]) == (2, "clean", [])
+    assert (told["events"], told["broker"], told["problems"]) == (8, "clean", [])
     assert left_in(state) == [one.payload for one in others]
 
 
@@ -256,7 +266,7 @@ def test_a_state_that_cannot_be_cleared_is_told_at_once(earmark, state, monkeypa
 def test_what_the_assistant_has_told_of_somebody_is_taken_back_too(earmark, state, monkeypatch) -> None:
     """Its node has an outbox of its own, and a name that only what it told can say."""
     monkeypatch.setenv("EARMARK_MQTT__ENABLED", "false")
-    folder, node = state / FOLDER, "hall-ears"
+    folder, node = state / ASSISTANT_FOLDER, "hall-ears"
     with PeopleStore(state) as store:
         ada, ben = store.find("Ada"), store.find("Ben")
     topics = Topics("earmark", node)

@@ -205,7 +205,7 @@ def test_without_a_broker_it_says_so_and_keeps_the_events(earmark, state, monkey
 
 
 def test_a_running_daemon_is_not_disturbed(earmark, state) -> None:
-    from edge.daemon.service import SingleInstance
+    from edge.instance import SingleInstance
 
     with SingleInstance(state):
         done = earmark("simulate", ASSETS / "clip-1-ada.ogg", "--mqtt")

@@ -19,6 +19,7 @@ from tests.edge.cli.conftest import ASSETS, Done
 
 SPACE = "voices-38/1"
 ADA = [ASSETS / f"ada-enrol-{number}.ogg" for number in range(1, 4)]
+BEN = [ASSETS / f"ben-enrol-{number}.ogg" for number in range(1, 4)]
 MORE = ASSETS / "ada-enrol-5.ogg"
 
 
@@ -102,7 +103,32 @@ def test_people_enrolled_before_spaces_are_known_in_the_space_of_their_bundle(ho
         store.add_records([replace(ada, exemplars=[replace(clip, space="") for clip in ada.exemplars])])
     assert household("verify", "Ada", ASSETS / "clip-1-ada.ogg").code == 0
     people = household("doctor", "--only", "people", "--json").json["checks"][0]
-    assert people["facts"] == {"enrolled": 1, "outdated": []}
+    assert people["facts"] == {"enrolled": 1, "outdated": [], "learnt_with": {"Ada": ["heavy"]}}
+
+
+def test_the_doctor_says_who_was_learnt_with_another_bundle_of_the_space_and_how_to_renew_it(
+    household, monkeypatch, made, tmp_path
+) -> None:
+    def people() -> dict:
+        (found,) = household("doctor", "--only", "people", "--json").json["checks"]
+        return found
+
+    household("enroll", "Ada", *ADA)
+    told = people()
+    assert (told["status"], told["facts"]["learnt_with"]) == ("warn", {"Ada": ["heavy"]})
+    assert "Ada with heavy while light listens" in told["sentence"]
+    again = 'earmark people remove "Ada"; earmark enroll "Ada" --mic --bundle light'
+    assert told["remedy"] == f"Leave enrolment.bundle empty, and: {again}"
+    monkeypatch.delenv("EARMARK_ENROLMENT__BUNDLE")
+    assert people()["remedy"] == again
+    household("enroll", "Ben", *BEN)
+    assert people()["facts"] == {"enrolled": 2, "outdated": [], "learnt_with": {"Ada": ["heavy"]}}
+    monkeypatch.setenv("EARMARK_BUNDLES", str(shutil.copytree(made / "light", tmp_path / "alone" / "light").parent))
+    assert "Ada with another model of its space while light" in people()["sentence"]
+    household("people", "remove", "Ada", "--yes")
+    household("enroll", "Ada", *ADA)
+    told = people()
+    assert (told["status"], told["remedy"], told["facts"]["learnt_with"]) == ("ok", "", {})
 
 
 def test_the_doctor_says_that_a_change_within_the_space_keeps_the_voiceprints(household) -> None:

@@ -57,6 +57,11 @@ def test_a_person_sees_who_spoke_the_latest_first_and_how_the_device_is() -> Non
     assert lines[-1].startswith(f"{here:%H:%M:%S}") and "short" in lines[-1]
 
 
+def test_a_threshold_in_force_stands_beside_the_profile() -> None:
+    assert "balanced, but named from 0.9 on" in frame(STATUS | {"threshold": 0.9}, {}, 100, 24, _plain)[0]
+    assert "balanced · up" in frame(STATUS | {"threshold": None}, {}, 100, 24, _plain)[0]
+
+
 def test_a_fault_stands_where_all_is_well_stood() -> None:
     told = frame(STATUS | {"broker": False, "broker_problem": "refused"}, {}, 100, 24, _plain)
     assert "broker: refused" in told[1] and "nobody has spoken yet" in told[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +22,7 @@ from edge.errors import BundleError, MicrophoneError
 from edge.mqtt import Command
 from edge.outbox import Outbox
 from edge.people import PeopleStore
-from edge.records import Exemplar
+from edge.records import Exemplar, Message
 from edge.settings import Audio, Decide, HomeAssistant, Models, Mqtt, Node, Privacy, Settings
 from edge.vault import KEY_FILE
 from tests.broker import HOST, free_port, wait_for
@@ -124,6 +125,26 @@ def test_home_assistant_forgets_a_device_that_is_announced_no_longer(settings, t
     assert DISCOVERY not in states(tmp_path)
 
 
+@pytest.mark.parametrize("announced", [True, False])
+def test_what_was_said_of_commands_that_are_switched_off_is_cleared_at_the_broker(
+    settings: Settings, tmp_path: Path, announced: bool
+) -> None:
+    """And a name that was to be enrolled when the daemon was killed, where names may leave the device no more."""
+    home = HomeAssistant(enabled=announced)
+    more = replace(settings, homeassistant=home, mqtt=replace(settings.mqtt, enrolment=True, updates=True))
+    through(more, tmp_path)
+    node = "earmark/kitchen/"
+    assert {f"{node}enrol/state", f"{node}update/state"} <= set(states(tmp_path))
+    for fewer in (replace(more, privacy=Privacy(mqtt_names="alias")), replace(settings, homeassistant=home)):
+        with Outbox(tmp_path / "outbox.sqlite") as outbox:
+            outbox.append(Message(f"{node}cfg/enrol_name/state", b"Zoe", 1, True, "state"))
+        through(fewer, tmp_path)
+        assert b"Zoe" not in b"".join(states(tmp_path).values())
+        assert f"{node}cfg/enrol_name/state" in cleared(tmp_path)
+        assert f"{node}cfg/profile/state" in states(tmp_path)
+    assert {f"{node}enrol/state", f"{node}update/state"} <= cleared(tmp_path)
+
+
 def choose(name: str, value: str) -> Callable[[Station], None]:
     return lambda station: station._command(Command("set", name, value.encode()))
 
@@ -149,12 +170,68 @@ def test_a_hold_time_chosen_over_mqtt_is_brought_into_its_bounds_and_outlives_th
     assert through(longer, tmp_path).settings.homeassistant.hold_seconds == 300
 
 
+def threshold(folder: Path) -> bytes:
+    return states(folder)["earmark/kitchen/cfg/threshold/state"]
+
+
+def test_a_threshold_takes_the_place_of_the_profile_until_one_is_chosen(settings, tmp_path) -> None:
+    through(settings, tmp_path)
+    assert threshold(tmp_path) == b"None"
+    through(settings, tmp_path, choose("threshold", "0.3"))
+    assert threshold(tmp_path) == b"0.5"
+    restored = through(settings, tmp_path).settings.decide
+    assert (restored.profile, restored.threshold, threshold(tmp_path)) == ("balanced", 0.5, b"0.5")
+    through(settings, tmp_path, choose("profile", "relaxed"))
+    assert (profile(tmp_path), threshold(tmp_path)) == (b"relaxed", b"None")
+    assert through(settings, tmp_path).settings.decide == Decide(profile="relaxed")
+    through(settings, tmp_path, choose("threshold", "0.9"))
+    assert through(settings, tmp_path, choose("threshold", "None")).settings.decide == Decide(profile="relaxed")
+
+
+def test_a_threshold_in_the_settings_is_told_and_a_profile_chosen_over_mqtt_ends_it(settings, tmp_path) -> None:
+    exact = replace(settings, decide=Decide(threshold=0.85))
+    through(exact, tmp_path)
+    assert threshold(tmp_path) == b"0.85"
+    through(exact, tmp_path, choose("profile", "strict"))
+    assert through(exact, tmp_path).settings.decide == Decide(profile="strict")
+    assert threshold(tmp_path) == b"None"
+    other = replace(settings, decide=Decide(threshold=0.7))
+    assert through(other, tmp_path).settings.decide == Decide(profile="strict", threshold=0.7)
+
+
+def test_a_threshold_chosen_over_mqtt_ends_where_the_settings_name_another_profile(settings, tmp_path) -> None:
+    through(settings, tmp_path, choose("threshold", "0.6"))
+    strict = replace(settings, decide=Decide(profile="strict"))
+    assert through(strict, tmp_path).settings.decide == Decide(profile="strict")
+
+
+def test_the_pipeline_decides_by_the_threshold_that_was_chosen(settings, bundle, tmp_path) -> None:
+    """While it runs, and without a restart."""
+    enrol(tmp_path, bundle, "Ada")
+    endless = replace(settings, audio=Audio(source=str(ASSETS / "stream.ogg")))
+    station = Station(endless, tmp_path, SystemClock(), realtime=True)
+    station.start()
+    try:
+        by_profile = station._pipeline.thresholds
+        for value in ("0.99", "0.5"):
+            choose("threshold", value)(station)
+            least = float(value)
+            accept = math.log(least / (1 - least))  # one person, as likely as a stranger before anybody speaks
+            wait_for(lambda accept=accept: math.isclose(station._pipeline.thresholds[1], accept), "it is in force")
+        choose("profile", "balanced")(station)
+        wait_for(lambda: station._pipeline.thresholds == by_profile, "the profile decides again")
+    finally:
+        station.stop(5)
+
+
 def test_where_nothing_can_be_chosen_over_mqtt_the_settings_hold(settings, tmp_path) -> None:
     through(settings, tmp_path, choose("profile", "relaxed"))
+    through(settings, tmp_path, choose("threshold", "0.5"))
     deaf = replace(settings, mqtt=replace(settings.mqtt, commands=False))
-    assert through(deaf, tmp_path).settings.decide.profile == "balanced"
+    assert through(deaf, tmp_path).settings.decide == Decide()
+    assert through(deaf, tmp_path, choose("threshold", "0.5")).settings.decide == Decide()
     unheard = replace(settings, mqtt=Mqtt(enabled=False))
-    assert through(unheard, tmp_path).settings.decide.profile == "balanced"
+    assert through(unheard, tmp_path).settings.decide == Decide()
 
 
 def test_a_recording_is_played_although_the_microphone_was_switched_off(settings, tmp_path) -> None:
@@ -163,8 +240,10 @@ def test_a_recording_is_played_although_the_microphone_was_switched_off(settings
 
 
 def test_what_is_no_value_of_a_setting_is_ignored(settings, tmp_path) -> None:
-    for name, value in (("profile", "lax"), ("listening", "MAYBE"), ("volume", "11"), ("profile", "")):
-        assert through(settings, tmp_path, choose(name, value)).settings.decide.profile == "balanced"
+    for name, value in (("profile", "lax"), ("listening", "MAYBE"), ("volume", "11"), ("profile", ""),
+                        ("threshold", "nan"), ("analyse_emotion", "ON")):  # fmt: skip
+        ignored = through(settings, tmp_path, choose(name, value)).settings
+        assert (ignored.decide, ignored.privacy) == (Decide(), Privacy())
     assert not (tmp_path / "choices.json").exists()
 
 

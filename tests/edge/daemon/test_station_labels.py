@@ -15,6 +15,7 @@ from edge.daemon.station import Station
 from edge.demo.stage import ASSETS
 from edge.errors import BundleError
 from edge.events import schema
+from edge.mqtt import Command
 from edge.outbox import Outbox
 from edge.settings import Audio, Models, Mqtt, Node, Privacy, Settings
 from tests.broker import HOST, free_port, wait_for
@@ -41,9 +42,13 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     )
 
 
-def through(settings: Settings, folder: Path) -> dict[str, list[bytes]]:
-    """Run a station to the end of its recording; gives topic -> payloads that wait for the broker."""
+def through(settings: Settings, folder: Path, *chosen: str) -> dict[str, list[bytes]]:
+    """Run a station to the end of its recording; gives topic -> payloads that wait for the broker. ``chosen``: what
+    comes by MQTT before it begins, as ``name=value``.
+    """
     station = Station(settings, folder, SystemClock(), realtime=False)
+    for name, _, value in (one.partition("=") for one in chosen):
+        station._command(Command("set", name, value.encode()))
     station.start()
     wait_for(lambda: station.ended, "the recording is through")
     station.stop(5)
@@ -114,6 +119,80 @@ def test_what_is_not_told_is_said_at_the_start(told, tmp_path, caplog, change, w
     assert not {"gender", "gender_p", "emotion", "emotion_p"} & set(event)
     assert not {"gender", "emotion"} & set(json.loads(waiting[DISCOVERY][-1])["cmps"])
     assert "analyses" not in json.loads(waiting["earmark/kitchen/info"][-1])
+
+
+SWITCHES = {
+    "gender": "earmark/kitchen/cfg/analyse_gender/state",
+    "emotion": "earmark/kitchen/cfg/analyse_emotion/state",
+}
+
+
+def switchable(told: Settings, **privacy: bool) -> Settings:
+    """The household has acknowledged it, and switches it from afar."""
+    acknowledged = Privacy(labels_acknowledged=True, **privacy)
+    return replace(told, mqtt=replace(told.mqtt, commands=True), privacy=acknowledged)
+
+
+def labels_of(waiting: dict[str, list[bytes]]) -> set[str]:
+    events = [json.loads(payload) for payload in waiting["earmark/kitchen/utterance"]]
+    assert events
+    return {kind for event in events for kind in SWITCHES if kind in event}
+
+
+def test_what_is_switched_on_over_mqtt_is_told_and_kept_for_the_next_start(told, tmp_path) -> None:
+    waiting = through(switchable(told), tmp_path)
+    assert labels_of(waiting) == set()
+    assert {waiting[topic][-1] for topic in SWITCHES.values()} == {b"OFF"}
+    assert {*SWITCHES, "analyse_gender", "analyse_emotion"} <= set(json.loads(waiting[DISCOVERY][-1])["cmps"])
+    Path(tmp_path / "outbox.sqlite").unlink()
+    waiting = through(switchable(told), tmp_path, "analyse_emotion=ON")
+    assert labels_of(waiting) == {"emotion"}
+    assert waiting[SWITCHES["emotion"]][-1] == b"ON"
+    assert json.loads(waiting["earmark/kitchen/info"][-1])["analyses"] == ["emotion"]
+    Path(tmp_path / "outbox.sqlite").unlink()
+    assert labels_of(through(switchable(told), tmp_path)) == {"emotion"}
+    Path(tmp_path / "outbox.sqlite").unlink()
+    waiting = through(switchable(told), tmp_path, "analyse_emotion=OFF")
+    assert labels_of(waiting) == set()
+    assert "analyses" not in json.loads(waiting["earmark/kitchen/info"][-1])
+
+
+def test_what_is_switched_off_over_mqtt_is_told_no_more(told, tmp_path) -> None:
+    waiting = through(switchable(told, gender=True, emotion=True), tmp_path, "analyse_gender=off")
+    assert labels_of(waiting) == {"emotion"}
+    assert (waiting[SWITCHES["gender"]][-1], waiting[SWITCHES["emotion"]][-1]) == (b"OFF", b"ON")
+
+
+def test_what_is_switched_takes_effect_while_the_device_listens(told, tmp_path) -> None:
+    endless = replace(switchable(told), audio=Audio(source=str(ASSETS / "stream.ogg")))
+    station = Station(endless, tmp_path, SystemClock(), realtime=True)
+    station.start()
+    try:
+        for value, kinds in ((b"ON", ("gender",)), (b"OFF", ())):
+            station._command(Command("set", "analyse_gender", value))
+            wait_for(lambda kinds=kinds: station._pipeline.analyses.kinds == kinds, "the pipeline has taken it up")
+    finally:
+        station.stop(5)
+
+
+@pytest.mark.parametrize("why", ["not acknowledged", "nothing can tell it", "no commands"])
+def test_nothing_can_be_switched_that_may_not_or_cannot_be_told(told, tmp_path, why) -> None:
+    """And what was switched on before that holds no longer."""
+    assert labels_of(through(switchable(told), tmp_path, "analyse_emotion=ON")) == {"emotion"}
+    changed = switchable(told)
+    if why == "not acknowledged":
+        changed = replace(changed, privacy=Privacy())
+    elif why == "nothing can tell it":
+        changed = replace(changed, models=replace(told.models, packs=()))
+    else:
+        changed = replace(changed, mqtt=told.mqtt)
+    waiting = through(changed, tmp_path, "analyse_emotion=ON", "analyse_gender=ON")
+    events = waiting["earmark/kitchen/utterance"]
+    assert not {"gender", "emotion"} & set(json.loads(events[-1]))
+    left = json.loads(waiting[DISCOVERY][-1])["cmps"]
+    assert not {*SWITCHES, "analyse_gender", "analyse_emotion"} & set(left)
+    with Outbox(tmp_path / "outbox.sqlite") as outbox:
+        assert not any(message.payload and message.topic in SWITCHES.values() for _, message in outbox.states())
 
 
 def test_a_pack_of_another_encoder_prevents_the_start(told, tmp_path) -> None:

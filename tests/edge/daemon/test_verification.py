@@ -40,6 +40,14 @@ def test_another_voice_does_not_and_counts(room: Room) -> None:
     assert room.failures() == 1
 
 
+def test_what_is_chosen_over_mqtt_makes_it_harder_and_never_easier(room: Room) -> None:
+    for chosen, target in (("relaxed", 0.003), ("strict", 0.001)):
+        room.station._change("profile", chosen)
+        assert room.station.settings.decide.profile == chosen
+        told = room.verify(np.concatenate([clip("clip-4-ben.ogg"), *[SILENCE] * 6]), timeout=6)
+        assert told["attempt"]["target_far"] == target
+
+
 def test_silence_is_no_decision_and_counts_for_nothing(room: Room) -> None:
     told = room.verify(np.concatenate([SILENCE] * 3), timeout=2)
     assert (told["exit_code"], told["attempt"]["reason"]) == (3, "silent")

@@ -16,19 +16,19 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
-from edge.assistant.feed import FOLDER as ASSISTANT
 from edge.auth import files
 from edge.auth.clock import BootClock
 from edge.auth.gate import Counter
 from edge.clock import SystemClock
-from edge.daemon.service import SingleInstance
 from edge.errors import EarmarkError, StorageError
 from edge.events import NOBODY, SOMEBODY, UNKNOWN, LastState, shown_name, timestamp
 from edge.homeassistant import announced, change_messages, without_person
+from edge.instance import SingleInstance
 from edge.mqtt import Publisher, Topics
+from edge.mqtt.house import HouseTopics
 from edge.outbox import Outbox, erasure
 from edge.records import Message, Person
-from edge.settings import Settings
+from edge.settings import ASSISTANT_FOLDER, Settings
 from edge.spoof import Repeats
 
 _DAEMON_SECONDS: Final = 10.0
@@ -71,7 +71,7 @@ def forget(settings: Settings, folder: Path, person: Person) -> Forgotten:
     fingerprints = tried(lambda: _fingerprints(folder, person.id))
     attempts = tried(lambda: _attempts(folder, person.id))
     events, broker = 0, _ORDER[0]
-    for place in (folder, folder / ASSISTANT):
+    for place in (folder, folder / ASSISTANT_FOLDER):
         path = place / "outbox.sqlite"
         if path.exists():
             events += tried(partial(erasure.drop_events, path, called))
@@ -148,9 +148,10 @@ def _clearing(
 ) -> list[Message]:
     """What removes the entity, the state, and the name of the last speaker."""
     found: list[Message] = []
-    document = announced(topics, states)
-    if document is not None:
-        found += change_messages(topics, document, without_person(document, person_id, shown))
+    for device in (topics, HouseTopics(topics.base, topics.discovery_prefix)):
+        document = announced(device, states)
+        if document is not None:
+            found += change_messages(device, document, without_person(document, person_id, shown))
     cleared = {message.topic for message in found if not message.payload}
     for _, message in states:
         if f"/{person_id}/" in message.topic and message.topic not in cleared:
