@@ -1,6 +1,6 @@
 """The samples for Home Assistant, Node-RED and mosquitto: well formed, and only with entities and topics that exist.
 
-`make test-ha` gives them to a Home Assistant that runs.
+`make test-ha` gives them to a Home Assistant and a Node-RED that run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from edge.homeassistant import discovery_document, topics_of
-from edge.mqtt.topics import ROUTES, Topics
+from edge.mqtt.topics import REQUESTS, ROUTES, Topics
 from edge.settings import Node
 from tests.contract.tree import ROOT
 
@@ -40,7 +40,8 @@ def everything() -> dict[str, Any]:
     labels = {"gender": ("female", "male", "unsure"), "emotion": ("neutral", "unsure")}
     people = {"p0001": "Ada", "p0002": "Ben"}
     node = Node(name="kitchen", room="Kitchen")
-    return discovery_document(KITCHEN, people, node, "1", commands=True, enrolment=True, labels=labels)
+    on = {"commands": True, "enrolment": True, "auth": True, "audio": True, "updates": True}
+    return discovery_document(KITCHEN, people, node, "1", labels=labels, switches=tuple(labels), **on)
 
 
 def entities() -> set[str]:
@@ -86,6 +87,7 @@ def known(topic: str) -> bool:
     """Whether something is published or heard there."""
     published = [f"earmark/+/{route.path.replace('{}', '+')}" for route in ROUTES.values()]
     heard = [one for one in topics_of(everything()) if KITCHEN.hears(one)]
+    heard += [f"earmark/kitchen/request/{verb}" for verb in REQUESTS]
     return topic in heard or any(topic == one or paho.topic_matches_sub(one, topic) for one in published)
 
 
@@ -100,9 +102,13 @@ def test_the_flow_is_whole_and_its_topics_exist() -> None:
 
 @pytest.mark.parametrize("path", SHELL, ids=lambda path: path.name)
 def test_the_topics_of_the_shell_examples_exist(path: Path) -> None:
-    topics = re.findall(r"-t '?(earmark/[^\s']+)", path.read_text("utf-8"))
+    text = path.read_text("utf-8")
+    topics = re.findall(r"-[te] ['\"]?(earmark/[^\s'\"]+)", text)
     assert topics
-    assert all(known(topic) or topic == "earmark/kitchen/#" for topic in topics), topics
+    asked = re.findall(r"^    ask (\w+) '", text, re.MULTILINE)
+    assert set(asked) == (set(REQUESTS) if "ask()" in text else set())
+    whole = [topic.replace("$1", verb) for topic in topics for verb in (asked if "$1" in topic else [""])]
+    assert all(known(topic) or topic == "earmark/kitchen/#" for topic in whole), whole
 
 
 def test_the_shell_example_is_shell() -> None:

@@ -30,7 +30,7 @@ EXIT_ENVIRONMENT = 5
 
 
 class Report(Steps):
-    """Those that are asked for, and those that they need."""
+    """Those that are asked for, and those that every step needs."""
 
     def __init__(self, only: str, since: str) -> None:
         super().__init__()
@@ -67,7 +67,9 @@ def main() -> int:
     parser.add_argument(
         "--folder", type=Path, default=Path("/var/tmp/earmark-roots"), help="keeps the root (%(default)s)"
     )
-    parser.add_argument("--only", default="", metavar="WORD", help="steps with this in their name, and what they need")
+    parser.add_argument(
+        "--only", default="", metavar="WORD", help="steps with this in their name, after what every step needs"
+    )
     parser.add_argument("--since", default="", metavar="WORD", help="begin with the step with this in its name")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="write Home Assistant's log to FILE")
     options = parser.parse_args()

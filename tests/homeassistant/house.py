@@ -29,9 +29,11 @@ homeassistant: {{name: Home, time_zone: UTC, unit_system: metric, latitude: 0, l
 http: {{server_host: 127.0.0.1, server_port: {port}}}
 api:
 config:
+zeroconf:
 history:
 logger: {{default: info}}
 automation: !include automations.yaml
+script: !include scripts.yaml
 input_boolean: {{guests: {{name: Guests}}}}
 lovelace:
   dashboards:
@@ -59,27 +61,28 @@ class House:
     def __init__(self, folder: Path) -> None:
         arch = subprocess.run(["dpkg", "--print-architecture"], check=True, capture_output=True, text=True)
         name = arch.stdout.strip()
-        self._root = Root(folder / f"{RELEASE}-{name}-homeassistant", RELEASE, name)
+        self.root = Root(folder / f"{RELEASE}-{name}-homeassistant", RELEASE, name)
         self._process: subprocess.Popen[bytes] | None = None
         self._earlier = ""
         self.rest = Rest(f"http://127.0.0.1:{free_port()}")
 
     def make(self) -> str:
         """Make the root, unless it is there; gives what runs."""
-        self._root.make()
-        done = self._root.folder / "ha" / VERSION
+        self.root.make()
+        done = self.root.folder / "ha" / VERSION
         if not done.exists():
             for line in (
                 f"apt-get update -qq && apt-get install -y -qq --no-install-recommends {_PACKAGES}",
                 f"rm -rf /ha && python3 -m venv /ha && /ha/bin/pip install -q {_BROUGHT}",
             ):
-                ended = self._root.run("sh", "-c", line)
+                ended = self.root.run("sh", "-c", line)
                 assert ended.returncode == 0, f"{line}: {ended.stderr[-800:]}"
             done.touch()
-        self.config = Path(tempfile.mkdtemp(prefix="config-", dir=self._root.folder))
+        self.config = Path(tempfile.mkdtemp(prefix="config-", dir=self.root.folder))
         port = self.rest.url.rpartition(":")[2]
         (self.config / "configuration.yaml").write_text(_CONFIGURATION.format(port=port))
         (self.config / "automations.yaml").write_text("[]\n")
+        (self.config / "scripts.yaml").write_text("{}\n")
         return f"Home Assistant {VERSION} on Debian {RELEASE}"
 
     def __enter__(self) -> "House":
@@ -96,7 +99,7 @@ class House:
         environ = {"PATH": "/ha/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": inside, "LANG": "C.UTF-8"}
         environ |= {"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt"}
         environ |= {"PIP_CERT": environ["SSL_CERT_FILE"]}
-        words = ["chroot", str(self._root.folder), "/ha/bin/hass", "-c", inside, "--log-file", f"{inside}/ha.log"]
+        words = ["chroot", str(self.root.folder), "/ha/bin/hass", "-c", inside, "--log-file", f"{inside}/ha.log"]
         with (self.config / "out.log").open("ab") as out:
             self._process = subprocess.Popen(words, env=environ, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
         self.rest.until(lambda: f"Home Assistant answers: {self.log[-600:]}", self._up, 600)
@@ -133,7 +136,7 @@ class House:
     def websocket(self, kind: str, **fields: object) -> Any:
         """What only its websocket gives: the result of one command."""
         words = [self.rest.url, self.rest.token, json.dumps({"type": kind, "id": 1, **fields})]
-        done = self._root.run("/ha/bin/python", "-c", _WEBSOCKET, *words, seconds=60)
+        done = self.root.run("/ha/bin/python", "-c", _WEBSOCKET, *words, seconds=60)
         assert done.returncode == 0, done.stderr[-800:]
         answer = json.loads(done.stdout)
         assert answer["success"], answer

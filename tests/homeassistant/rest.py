@@ -29,12 +29,22 @@ class Rest:
             data = urllib.parse.urlencode(body).encode() if form else json.dumps(body).encode()
             headers["Content-Type"] = "application/x-www-form-urlencoded" if form else "application/json"
         request = urllib.request.Request(f"{self.url}{path}", data, headers)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                text = answer.read().decode()
-        except urllib.error.HTTPError as error:
-            raise ValueError(f"{path}: {error.code} {error.read()[:300]!r}") from error
+        text = self._answer(request)
         return json.loads(text) if text[:1] in ("{", "[", '"') else text
+
+    def send(self, path: str, data: bytes, headers: dict[str, str]) -> str:
+        """POST bytes; gives the text. Raises as ``ask``."""
+        headers = headers | {"Authorization": f"Bearer {self.token}", "Content-Type": "application/octet-stream"}
+        return self._answer(urllib.request.Request(f"{self.url}{path}", data, headers))
+
+    @staticmethod
+    def _answer(request: urllib.request.Request) -> str:
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                text: str = answer.read().decode()
+        except urllib.error.HTTPError as error:
+            raise ValueError(f"{request.selector}: {error.code} {error.read()[:300]!r}") from error
+        return text
 
     @property
     def answers(self) -> bool:
@@ -64,11 +74,14 @@ class Rest:
         self._refresh = given.get("refresh_token", self._refresh)
         self.token = given["access_token"]
 
-    def add_mqtt(self, port: int) -> str:
-        """Set the MQTT integration up; gives the result's type."""
-        flow = self.ask("/api/config/config_entries/flow", {"handler": "mqtt"})["flow_id"]
-        broker = {"broker": "127.0.0.1", "port": port}
-        kind: str = self.ask(f"/api/config/config_entries/flow/{flow}", broker)["type"]
+    def add(self, integration: str, **answers: Any) -> str:
+        """Set an integration up as a person does who fills in one page; gives the result's type."""
+        flow = self.ask("/api/config/config_entries/flow", {"handler": integration})["flow_id"]
+        return self.confirm(flow, **answers)
+
+    def confirm(self, flow: str, **answers: Any) -> str:
+        """Go on with a set-up that has begun."""
+        kind: str = self.ask(f"/api/config/config_entries/flow/{flow}", answers)["type"]
         return kind
 
     def state(self, entity: str) -> dict[str, Any] | None:

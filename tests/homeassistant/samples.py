@@ -36,14 +36,17 @@ USED: dict[str, dict[str, Any]] = {
 """Blueprint -> what a household fills in."""
 
 
-def documented() -> list[dict[str, Any]]:
-    """The automations in the documents, as they would be copied."""
-    found: list[dict[str, Any]] = []
+def documented() -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The automations and the scripts in the documents, as they would be copied."""
+    automations: list[dict[str, Any]] = []
+    scripts: dict[str, Any] = {}
     for name in ("home-assistant.md", "mqtt.md"):
         text = (ROOT / "docs" / name).read_text("utf-8")
         for block in re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-            found += (yaml.safe_load(block) or {}).get("automation", [])
-    return found
+            found = yaml.safe_load(block) or {}
+            automations += found.get("automation", [])
+            scripts |= found.get("script", {})
+    return automations, scripts
 
 
 class Samples:
@@ -51,6 +54,12 @@ class Samples:
 
     def __init__(self, scenes: Scenes) -> None:
         self._scenes = scenes
+        self._installed = False
+
+    def need(self) -> None:
+        """Install them, where no step has."""
+        if not self._installed:
+            self.install()
 
     def install(self) -> str:
         """As a person would: the files into the configuration, an automation of each."""
@@ -63,10 +72,14 @@ class Samples:
             {"id": name, "alias": name, "use_blueprint": {"path": f"earmark/{name}.yaml", "input": filled}}
             for name, filled in USED.items()
         ]
-        copied = documented()
+        copied, scripts = documented()
         made += [{"id": f"copied_{number}", **one} for number, one in enumerate(copied)]
         (house.config / "automations.yaml").write_text(yaml.safe_dump(made))
         shutil.copy(SAMPLES / "dashboard.yaml", house.config / "dashboard.yaml")
+        (house.config / "scripts.yaml").write_text(yaml.safe_dump(scripts))
+        house.rest.call("script.reload")
+        for name in scripts:
+            house.rest.shows(f"script.{name}", "off")  # which is that it does not run
         house.rest.call("automation.reload")
         for name in names:
             house.rest.shows(f"automation.{name}", "on")
@@ -75,7 +88,9 @@ class Samples:
         assert not wrong, wrong
         loaded = house.rest.template("{{ states.automation | selectattr('state', 'eq', 'on') | list | count }}")
         assert int(loaded) == len(made), loaded
-        return f"{len(names)} blueprints, {len(copied)} automations of the documents; {self._dashboard()}"
+        self._installed = True
+        told = f"{len(copied)} automations and {len(scripts)} script of the documents"
+        return f"{len(names)} blueprints, {told}; {self._dashboard()}"
 
     def _dashboard(self) -> str:
         """It loads, and names entities that exist."""
