@@ -62,7 +62,7 @@ test-ha: $(TEST)/.installed ## Earmark in a house with a real Home Assistant (ro
 	OMP_NUM_THREADS=1 $(TEST)/bin/python -m tests.homeassistant.check $(ARGS)
 
 # Streamlit and what it brings (pandas, pyarrow) take 300 MB, so they have an environment of their own.
-test-studio: $(STUDIO)/.installed ## the studio's pages, and all of it in Chromium (apt install chromium)
+test-studio: $(STUDIO)/.installed ## the studio's pages, and all of it in Chromium, beside a daemon (apt install chromium mosquitto)
 	OMP_NUM_THREADS=1 $(STUDIO)/bin/python -m pytest -q tests/edge/studio $(ARGS)
 
 kit: | python ## one file that installs Earmark on a Pi, earmark-VERSION-arm64.pyz; ARGS="--release trixie"

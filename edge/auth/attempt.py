@@ -31,6 +31,7 @@ from edge.settings import Settings
 from edge.spoof import Repeat, Repeats, playback_suspect
 
 Requester = Literal["cli", "socket", "pam"]
+Verdict = Literal["match", "nothing", "failed"]
 
 __all__ = ["Attempt", "AttemptOutcome", "Digits", "Gate", "LockedOut", "Requester"]
 
@@ -119,6 +120,10 @@ class Attempt:
         self._repeats = repeats
         self._about = about
         self._over = False
+        self.verdict: Verdict = "failed"
+        """How it is counted; ``nothing``: not at all."""
+        self.reason = "cut_off"
+        """Why, in one word, as it is written down."""
 
     def judge(
         self,
@@ -151,8 +156,8 @@ class Attempt:
         )  # fmt: skip
         if said.outcome != "no_decision":
             said = self._checked(said, results, samples, challenge)
-        verdict = {"match": "match", "no_decision": "nothing"}.get(said.outcome, "failed")
-        self._end(verdict, _written(said))
+        verdicts: dict[str, Verdict] = {"match": "match", "no_decision": "nothing"}
+        self._end(verdicts.get(said.outcome, "failed"), _written(said))
         return said
 
     def nothing_heard(self, reason: str) -> None:
@@ -185,10 +190,11 @@ class Attempt:
         repeat = self._repeats.meet(audio, kind="attempt", person_id=self.person_id)
         return said if repeat is None else _repeated(said, repeat)
 
-    def _end(self, verdict: str, about: Mapping[str, Any]) -> None:
+    def _end(self, verdict: Verdict, about: Mapping[str, Any]) -> None:
         self._over = True
         if not self._counter.end(self.number, self.person_id, "attempt", verdict, {**self._about, **about}):
             raise AttemptsError("The attempt took too long and has been counted as failed", "Try again.")
+        self.verdict, self.reason = verdict, about["reason"]
 
 
 def _with_digits(said: AttemptOutcome, turn: Sequence[Result], challenge: Digits) -> AttemptOutcome:

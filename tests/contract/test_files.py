@@ -84,7 +84,24 @@ def test_links_in_documents_lead_somewhere(path: str) -> None:
     place = ROOT / path
     broken = []
     for document in [place] if place.is_file() else sorted(place.rglob("*.md")):
-        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text(encoding="utf-8")):
-            if "://" not in target and not (document.parent / target).exists():
-                broken.append(f"{document.relative_to(ROOT)}: {target}")
+        for target, heading in re.findall(
+            r"\]\(([^)#\s]*)(?:#([^)\s]+))?[^)]*\)", document.read_text(encoding="utf-8")
+        ):
+            there = document.parent / target if target else document
+            if "://" not in target and not (there.exists() and (not heading or heading in headings(there))):
+                broken.append(f"{document.relative_to(ROOT)}: {target}#{heading}")
     assert not broken
+
+
+def headings(document: Path) -> set[str]:
+    """What a link to a heading of the document says."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return {
+        re.sub(r"[^\w\- ]", "", one).lower().replace(" ", "-") for one in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    }
+
+
+def test_what_contributors_are_told_to_look_at_is_there() -> None:
+    named = re.findall(r"`((?:deploy|edge|tests|training)/[\w/.]*)`", (ROOT / "CONTRIBUTING.md").read_text("utf-8"))
+    assert named
+    assert not [path for path in named if not (ROOT / path).exists()]
