@@ -1,8 +1,8 @@
 """What the household is told of attempts to be verified.
 
 Takes how each attempt ended, or that it was refused; gives ``Message``s to ``publish``. Must hold: a match is told
-only where whoever asked was told it, too; what counts as no failure is not told; whoever is refused again and again
-while somebody is locked out makes no flood of messages.
+only where whoever asked was told it, too; neither what counts as no failure is told, nor anything about somebody who
+was removed meanwhile; whoever is refused again and again while somebody is locked out makes no flood of messages.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Attempts:
         self, gate: Gate, request: VerifyRequest, person: Person, attempt: Attempt, outcome: AttemptOutcome | None
     ) -> None:
         """An attempt is over. ``outcome``: what it was judged, None where it was cut off before."""
-        if not self._wanted or attempt.verdict == "nothing":
+        if not self._concerns(person) or attempt.verdict == "nothing":
             return
         kind: AuthType = "verified" if attempt.verdict == "match" else "failed"
         if outcome is not None and outcome.outcome == "spoof":
@@ -71,7 +71,7 @@ class Attempts:
         self, gate: Gate, request: VerifyRequest, person: Person, error: LockedOut, *, begins: bool = False
     ) -> None:
         """An attempt was refused, or (``begins``) would be from now on."""
-        if not self._wanted:
+        if not self._concerns(person):
             return
         # Too many failures by anybody are nobody's in particular.
         key = (person.id if error.reason in {"failures", "other_factor"} else "", error.reason)
@@ -89,6 +89,9 @@ class Attempts:
             )  # fmt: skip
         except EarmarkError as fault:
             _LOG.error("what came of an attempt cannot be told: %s", fault.sentence())
+
+    def _concerns(self, person: Person) -> bool:
+        return self._wanted and person.id in self._maker.names
 
     def _tell(
         self,

@@ -14,13 +14,13 @@ from typing import Any
 
 from edge.audio import open_source
 from edge.bundle import Analyses, analyses, known_spaces, open_bundle, switchable
-from edge.calibrate.kept import Household, household, signature
 from edge.daemon.announcer import Announcer
 from edge.daemon.attempts import Attempts
 from edge.daemon.commands import Commands, changed, current
 from edge.daemon.control import Control
 from edge.daemon.discovery import Discovery
 from edge.daemon.ear import Ear
+from edge.daemon.enrolled import Enrolled, leave_no_event
 from edge.daemon.enrolling import Enroller
 from edge.daemon.installing import Installer
 from edge.daemon.listener import Listener
@@ -38,8 +38,7 @@ from edge.mqtt.topics import ENROL_NAME
 from edge.outbox import Outbox
 from edge.people import PeopleStore
 from edge.pipeline import Pipeline
-from edge.records import SAMPLE_RATE, Clock, Message, Result, Voiceprint
-from edge.scoring import voiceprint
+from edge.records import SAMPLE_RATE, Clock, Message, Result
 from edge.settings import Settings, bundle_dirs
 
 _LOG = logging.getLogger(__name__)
@@ -77,9 +76,7 @@ class Station:
         self.settings = self._commands.restored(settings)
         self._publisher = self._make_publisher()
         self._maker = EventMaker(settings.node, self.settings.privacy, model=self._model(), clock=clock)
-        self._seen: object = None
-        self._voiceprints: tuple[Voiceprint, ...] = ()
-        self._household = Household()
+        self._enrolled = Enrolled(self._store, folder, self.bundle)
         self._ear = Ear(clock)
         self.health_wanted = False
         """Something changed that should be reported before the next minute is up."""
@@ -191,18 +188,18 @@ class Station:
 
     def refresh_people(self) -> None:
         """Notice people who were enrolled, renamed or removed by another process, and a new calibration of theirs."""
-        seen = (self._store.generation(), signature(self._folder))
-        if seen == self._seen:
+        removed = self._enrolled.look()
+        if removed is None:
             return
-        everybody = self._store.people(self.bundle.encoder, self.bundle.space)
-        self._seen = seen
-        self._voiceprints = tuple(voiceprint(p) for p in everybody)
-        voiceprints = self._voiceprints
-        found = self._household = household(self._folder, self.bundle, everybody)
-        correction = found.correction
-        self._listener.between_blocks(lambda pipeline: pipeline.set_voiceprints(voiceprints, correction))
-        if found.stale:
-            _LOG.warning("the household's calibration is not used: %s; `earmark calibrate` renews it", found.stale)
+        voiceprints, correction = self._enrolled.voiceprints, self._enrolled.household.correction
+        outbox = self._outbox
+
+        def heed(pipeline: Pipeline) -> None:
+            pipeline.set_voiceprints(voiceprints, correction)
+            if outbox is not None:  # not sooner: until now they might have been recognised
+                leave_no_event(outbox.path, removed)
+
+        self._listener.between_blocks(heed)
         self._announcer.keep_only(voiceprints)  # or a sighting for the house could come after it was cleared
         self._introduce()
         self._announcer.set_people(voiceprints)
@@ -222,7 +219,7 @@ class Station:
             listener=self._listener,
             dropped_before=self._dropped_before,
             announcer=self._announcer,
-            enrolled=len(self._voiceprints),
+            enrolled=len(self._enrolled.voiceprints),
             outbox=self._outbox,
             publisher=self._publisher,
         )
@@ -246,7 +243,7 @@ class Station:
         return {
             "source": self._listener.source.name,
             "bundle": self._model(),
-            "people": len(self._voiceprints),
+            "people": len(self._enrolled.voiceprints),
             "tells": ", ".join(("who", *self._analyses.kinds)),
             "packs": ", ".join(f"{pack.title} ({pack.card.licence})" for pack in self.bundle.packs) or "none",
             "broker": f"{self.settings.mqtt.host}:{self.settings.mqtt.effective_port}" if self._publisher else "none",
@@ -282,7 +279,8 @@ class Station:
             realtime=self._realtime,
             on_problem=self._microphone_problem,
         )
-        pipeline = Pipeline(self.bundle, self.settings, self._voiceprints, correction=self._household.correction)
+        known, correction = self._enrolled.voiceprints, self._enrolled.household.correction
+        pipeline = Pipeline(self.bundle, self.settings, known, correction=correction)
         return Listener(
             source,
             pipeline,
@@ -322,8 +320,8 @@ class Station:
             bundle=self.bundle,
             model=self._model(),
             store=self._store,
-            voiceprints=self._voiceprints,
-            household=self._household,
+            voiceprints=self._enrolled.voiceprints,
+            household=self._enrolled.household,
             listener=self._listener,
             listening=self._listening,
             problem=self._ear.why_deaf,
@@ -344,7 +342,7 @@ class Station:
 
     def _introduce(self) -> None:
         """Tell Home Assistant what there is."""
-        people = {v.person_id: v.name for v in self._voiceprints}
+        people = {v.person_id: v.name for v in self._enrolled.voiceprints}
         told = dict.fromkeys((*self._analyses.kinds, *self._commands.switchable))
         self._discovery.announce(people, {kind: self.bundle.options(kind) for kind in told})
 

@@ -219,7 +219,8 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.clock = ManualClock(1000.0)
         self.told: list[dict[str, Any]] = []
-        maker = EventMaker(Node("kitchen"), Privacy(), model="m", clock=self.clock)
+        self.enrolled = {f"p{number}": f"P{number}" for number in range(40)}
+        maker = EventMaker(Node("kitchen"), Privacy(), model="m", clock=self.clock, names=self.enrolled)
         self._attempts = Attempts(Topics(node="kitchen"), maker, self.clock, self._publish, told=True)
         self._folder = folder
 
@@ -249,6 +250,15 @@ def test_a_lock_out_that_begins_anew_is_told_although_the_one_before_was_told_ju
     desk.fail("p1", 5)
     assert [told["event_type"] for told in desk.told] == ["failed", "locked_out"] * 2
     assert all("refused" not in told for told in desk.told)
+
+
+def test_of_somebody_who_was_removed_meanwhile_nothing_is_told(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    del desk.enrolled["p1"]
+    desk.fail("p1", 1)
+    desk.refuse("p1", "failures")
+    desk.refuse("p2", "failures")
+    assert [told["person_id"] for told in desk.told] == ["p2"]
 
 
 def test_a_flood_of_refused_attempts_is_no_flood_of_messages(tmp_path: Path) -> None:

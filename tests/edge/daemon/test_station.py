@@ -276,6 +276,28 @@ def test_people_enrolled_while_it_runs_are_known_at_once(settings, bundle, tmp_p
     station.stop(5)
 
 
+def test_what_is_told_of_somebody_between_their_removal_and_its_being_noticed_is_not_sent(
+    settings, bundle, tmp_path
+) -> None:
+    ids = enrol(tmp_path, bundle, "Ada", "Ben")
+    station = Station(settings, tmp_path, SystemClock(), realtime=True)
+    station.start()
+    with PeopleStore(tmp_path) as store:
+        store.remove("Ada")
+    about = {
+        name: station._topics.message("auth", json.dumps({"person_id": one}).encode()) for name, one in ids.items()
+    }
+    station._publish(*about.values())
+    station.refresh_people()
+
+    def waiting() -> list[bytes]:
+        assert station._outbox is not None
+        return [m.payload for _, m in station._outbox.pending(1000) if m.topic == about["Ben"].topic]
+
+    wait_for(lambda: waiting() == [about["Ben"].payload], "only what is about Ben waits")
+    station.stop(5)
+
+
 def test_people_enrolled_with_another_bundle_of_the_space_are_compared(settings, tmp_path) -> None:
     space = "voices-38/1"
     listens = voice_bundle.make(tmp_path / "listens", space=space)

@@ -1,0 +1,60 @@
+"""Who is enrolled, as the daemon knows it: noticed when the people database or the household's calibration changes.
+
+Takes the store, the state folder and the bundle; gives voiceprints and the household's correction. Must hold: a look
+where nothing has changed costs next to nothing; of somebody who was removed, no event waits to be sent once the
+pipeline knows of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from pathlib import Path
+
+from edge.bundle import Bundle
+from edge.calibrate.kept import Household, household, signature
+from edge.errors import EarmarkError
+from edge.outbox import erasure
+from edge.people import PeopleStore
+from edge.records import Voiceprint
+from edge.scoring import voiceprint
+
+_LOG = logging.getLogger(__name__)
+
+
+class Enrolled:
+    """``voiceprints``: of those whom the bundle can compare; nobody before the first ``look``."""
+
+    def __init__(self, store: PeopleStore, folder: Path, bundle: Bundle) -> None:
+        self._store = store
+        self._folder = folder
+        self._bundle = bundle
+        self._seen: object = None
+        self.voiceprints: tuple[Voiceprint, ...] = ()
+        self.household = Household()
+
+    def look(self) -> frozenset[str] | None:
+        """None where all is as it was, otherwise the ids of those who were removed. Raises ``EarmarkError``."""
+        seen = (self._store.generation(), signature(self._folder))
+        if seen == self._seen:
+            return None
+        everybody = self._store.people(self._bundle.encoder, self._bundle.space)
+        before = {v.person_id for v in self.voiceprints}
+        self._seen = seen
+        self.voiceprints = tuple(voiceprint(p) for p in everybody)
+        self.household = household(self._folder, self._bundle, everybody)
+        if self.household.stale:
+            _LOG.warning(
+                "the household's calibration is not used: %s; `earmark calibrate` renews it", self.household.stale
+            )
+        # Whoever is only not comparable any more, having lost a clip, is still enrolled.
+        return frozenset(before - {p.id for p in self._store.people()})
+
+
+def leave_no_event(outbox: Path, removed: Collection[str]) -> None:
+    """Drop what waits in the outbox about these ids: it was told between their removal and the daemon's noticing it."""
+    try:
+        if removed and erasure.drop_events(outbox, removed):
+            erasure.scrub(outbox)
+    except EarmarkError as error:
+        _LOG.warning("events about somebody who was removed may still wait: %s", error.sentence())
