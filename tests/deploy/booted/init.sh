@@ -38,6 +38,7 @@ mount --bind proc/sys proc/sys
 mount -o remount,bind,ro proc/sys
 mount -t sysfs sysfs sys
 mount -t devtmpfs -o mode=755 devtmpfs dev
+mkdir -p dev/pts dev/shm dev/mqueue
 mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
 mount -t tmpfs -o mode=1777 tmpfs dev/shm
 mount -t mqueue mqueue dev/mqueue
