@@ -98,8 +98,9 @@ class Installer:
             if not used.exists() or fingerprint(read_card(used).raw) != wanted:
                 return False
             Shelf(shelf).back(name)
-        except EarmarkError as error:
-            _LOG.warning("an update that was cut off cannot be taken back: %s", error.sentence())
+        except (EarmarkError, OSError) as error:
+            why = error.sentence() if isinstance(error, EarmarkError) else error.strerror
+            _LOG.warning("an update that was cut off cannot be taken back: %s", why)
             return False
         _LOG.error("an update of %s was cut off while it was being tried, and is taken back", name)
         return True

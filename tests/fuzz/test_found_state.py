@@ -14,6 +14,7 @@ from edge.auth.gate import Counter
 from edge.calibrate.kept import household
 from edge.cli.truth import Truth
 from edge.daemon.choices import Choices
+from edge.daemon.installing import Installer
 from edge.errors import (
     AttemptsError,
     PeopleError,
@@ -156,6 +157,15 @@ def test_json_in_the_state_folder_that_is_deep_or_endless(tmp_path: Path, text: 
     found = household(tmp_path, None, [])  # type: ignore[arg-type]
     assert found.stale
     assert Choices(tmp_path).restore("profile", "balanced", ("balanced",)) is None
+
+
+def test_an_update_whose_name_is_longer_than_a_file_may_have(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The daemon could not be started any more."""
+    trying = {"name": "a" * 5000, "fingerprint": "0" * 16, "stamp": "a:1:2"}
+    (tmp_path / "updates.json").write_text(json.dumps({"trying": trying}))
+    Installer(tmp_path).recover()
+    assert "cannot be taken back" in caplog.text
+    assert Installer(tmp_path).failed == {}
 
 
 def test_people_in_a_file_with_endless_numbers() -> None:
