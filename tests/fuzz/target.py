@@ -88,11 +88,20 @@ def command(*words: object, environ: dict[str, str] | None = None, stdin: bytes 
         raise Finding(f"exit code {code} without a word")
     for text in (said, complained):
         for line in text.split("\n"):
-            if line.startswith("{"):
-                json.loads(line)  # for programs: as long as it must be, with its own way to quote
-            else:
+            if not (line.startswith("{") and _is_json(line, must_be="--json" in words)):
                 judge(line)
     return code
+
+
+def _is_json(line: str, *, must_be: bool) -> bool:
+    """For programs: as long as it must be, with its own way to quote. For people, a brace is a sign like any other."""
+    try:
+        json.loads(line)
+    except ValueError:
+        if must_be:
+            raise
+        return False
+    return True
 
 
 @contextlib.contextmanager
