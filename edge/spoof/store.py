@@ -22,7 +22,8 @@ FILE_NAME: Final = "repeats.sqlite"
 _APPLICATION_ID: Final = 0x45617252
 """``EarR``: tells our files from those of other programs."""
 _VERSION: Final = 1
-_HEADER: Final = b"SQLite format 3\0"
+_SHORTEST_PAGE_BYTES: Final = 512
+"""Of SQLite; a database is at least one page."""
 _BUSY_SECONDS: Final = 10.0
 _NO_DATE: Final = 2e11
 """Seconds since the epoch beyond which there is no date to tell."""
@@ -185,14 +186,17 @@ def damaged(path: Path, what: str) -> StorageError:
 
 
 def _refuse_scraps(path: Path) -> None:
-    """A file too short for a header, which SQLite would take for an empty one and overwrite."""
+    """A file shorter than any page, whose bytes SQLite might take for an empty database; of others it tells itself.
+
+    It is not opened for this: closing it would drop the locks that this process has on it, also those of a connection
+    in another thread that is writing.
+    """
     try:
-        with path.open("rb") as file:
-            head = file.read(len(_HEADER))
+        size = path.stat().st_size
     except OSError as error:
         raise StorageError(
             f"the fingerprints of earlier recordings {path} cannot be read: {error.strerror}",
             "Check that this user may read the file.",
         ) from error
-    if head and head != _HEADER:
+    if 0 < size < _SHORTEST_PAGE_BYTES:
         raise damaged(path, "it is no database")

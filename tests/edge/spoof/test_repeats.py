@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -176,6 +178,32 @@ def test_a_file_that_another_is_just_making_is_not_taken_for_a_strangers(tmp_pat
     assert refused == []
 
 
+WRITE = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
+try:
+    db.execute("BEGIN IMMEDIATE")
+except sqlite3.OperationalError as error:
+    print(error)
+"""
+
+
+def test_opening_it_once_more_leaves_the_lock_of_a_thread_that_writes(repeats: Repeats) -> None:
+    """The system drops all locks of a process on a file when the process closes any descriptor of that file."""
+
+    def write_elsewhere() -> str:
+        asked = [sys.executable, "-c", WRITE, str(repeats.path)]
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+
+    with repeats._file.writing():
+        assert write_elsewhere() == "database is locked"
+        thread = threading.Thread(target=lambda: Repeats(repeats.path).close())
+        thread.start()
+        thread.join()
+        assert write_elsewhere() == "database is locked"
+    assert write_elsewhere() == ""
+
+
 def test_it_forgets_after_half_a_year(tmp_path: Path) -> None:
     clock = ManualClock(now=1_000_000.0)
     with Repeats(tmp_path, clock) as repeats:
@@ -209,7 +237,11 @@ def test_a_person_who_is_removed_takes_their_fingerprints_along(repeats: Repeats
     assert len(repeats) == 1
 
 
-@pytest.mark.parametrize("content", [b"this is no database at all, and longer than a header" * 20, b"x"])
+@pytest.mark.parametrize(
+    "content",
+    [b"this is no database at all, and longer than a header" * 20, b"x", b"SQLite format 3\0", bytes(511), bytes(512)],
+    ids=["words", "letter", "header", "zeros", "page of zeros"],
+)
 def test_a_damaged_file_is_an_error_and_stays(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "repeats.sqlite"
     path.write_bytes(content)
