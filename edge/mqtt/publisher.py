@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -30,7 +29,7 @@ from edge.mqtt.volatile import Volatile
 from edge.mqtt.wake import Wake
 from edge.outbox import Outbox
 from edge.records import Clock, Message
-from edge.settings import Mqtt, Secret, mqtt_password
+from edge.settings import Mqtt, mqtt_password
 
 if TYPE_CHECKING:
     from edge.mqtt.connection import Connection, Received
@@ -69,6 +68,8 @@ class Publisher:
         birth_delay: seconds to wait before the answer to that.
         clock: only its monotonic side is used.
         patience: how many commands are obeyed; None for the usual number.
+
+    Raises ``SettingsError`` for a certificate or password file that cannot be used.
     """
 
     def __init__(
@@ -98,8 +99,9 @@ class Publisher:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._pid = 0
-        self._password: Secret | None = None
-        self._context: ssl.SSLContext | None = None
+        # Read here: a reload that finds fault with them is refused while the publisher before this one still runs.
+        self._password = mqtt_password(mqtt)
+        self._context = tls_context(mqtt)
         self._session: Session | None = None
         self._short_lives = 0
         self._announce_at: float | None = None
@@ -125,11 +127,9 @@ class Publisher:
         return self._status.counters
 
     def start(self) -> None:
-        """Begin to deliver. Raises ``SettingsError`` for a certificate or password file that cannot be used."""
+        """Begin to deliver."""
         if self._thread is not None:
             return
-        self._password = mqtt_password(self._mqtt)
-        self._context = tls_context(self._mqtt)
         for warning in exposed(self._mqtt):
             _LOG.warning("%s", warning.sentence())
         self._retire_strangers()

@@ -303,19 +303,19 @@ def test_messages_of_a_forked_child_are_refused_instead_of_lost(mosquitto: Mosqu
     assert publisher.wait_until_drained(WAIT_SECONDS), "the parent goes on"
 
 
-def test_an_unusable_password_or_certificate_file_is_an_error_before_anything_starts(
+def test_an_unusable_password_or_certificate_file_is_an_error_before_there_is_a_publisher(
     make: Make, tmp_path: Path
 ) -> None:
     with pytest.raises(SettingsError, match=r"mqtt\.password_file"):
-        make(1, mqtt={"username": "u", "password_file": str(tmp_path / "none")}).start()
+        make(1, mqtt={"username": "u", "password_file": str(tmp_path / "none")})
     with pytest.raises(SettingsError, match=r"mqtt\.ca_file"):
-        make(1, mqtt={"tls": True, "ca_file": str(tmp_path / "none")}).start()
+        make(1, mqtt={"tls": True, "ca_file": str(tmp_path / "none")})
     broken = tmp_path / "broken.pem"
     broken.write_text("-----BEGIN CERTIFICATE-----\nnonsense\n")
     with pytest.raises(SettingsError, match=r"mqtt\.ca_file"):
-        make(1, mqtt={"tls": True, "ca_file": str(broken)}).start()
+        make(1, mqtt={"tls": True, "ca_file": str(broken)})
     with pytest.raises(SettingsError, match=r"mqtt\.cert_file"):
-        make(1, mqtt={"tls": True, "cert_file": str(broken), "key_file": str(broken)}).start()
+        make(1, mqtt={"tls": True, "cert_file": str(broken), "key_file": str(broken)})
 
 
 def test_a_password_in_the_open_is_warned_about_once(make: Make, tmp_path: Path, caplog) -> None:
