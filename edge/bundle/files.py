@@ -27,7 +27,7 @@ from edge.bundle.label_card import PACK_KIND, PackCard, parse_pack
 from edge.bundle.signature import LARGEST_SIGNATURE_BYTES, SIGNATURE_NAME, check
 from edge.errors import BundleError, StorageError
 from edge.records import Float32
-from edge.whole_file import replace_whole
+from edge.whole_file import replace_whole, replacing, unfinished
 
 LARGEST_CARD_BYTES: Final = 1 << 20
 LARGEST_FILE_BYTES: Final = 64 << 20
@@ -39,6 +39,8 @@ _FLOATS: Final = (np.dtype("<f4"), np.dtype("<f2"))
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Others have errors of their own, and promise windows of any size."""
 _AGAIN: Final = "Get the bundle again."
+_OPEN: Final = 0o666
+"""A bundle is no secret: the umask alone says who reads it."""
 _Checked = TypeVar("_Checked", Card, PackCard)
 _UNPACK_FAULTS: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
@@ -253,20 +255,18 @@ def seal(folder: Path, card: Mapping[str, Any]) -> None:
     Raises ``BundleError`` where the card or the name of a file will not do, ``StorageError`` where it cannot be
     written.
     """
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in {CARD_NAME, SIGNATURE_NAME})
+    own = {CARD_NAME, SIGNATURE_NAME}
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not own & {path.name, unfinished(path.name)})
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     text = json.dumps({**card, "files": hashes}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     if card.get("kind") == PACK_KIND:
         parse_pack(text.encode())
     else:
         parse_card(text.encode())
-    part = folder / f"{CARD_NAME}.part"
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(folder / CARD_NAME)
+        replace_whole(folder / CARD_NAME, text.encode(), _OPEN)
         (folder / SIGNATURE_NAME).unlink(missing_ok=True)  # of the card before
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise StorageError(
             f"{folder / CARD_NAME} cannot be written: {error.strerror}", "Choose another folder."
         ) from error
@@ -300,15 +300,12 @@ def put_signature(path: Path, signature: bytes) -> None:
 
 
 def _write_zip(target: Path, card: bytes, signature: bytes | None, contents: Mapping[str, bytes]) -> None:
-    part = target.with_name(f"{target.name}.part")
     try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        with replacing(target, _OPEN) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             signed = [] if signature is None else [(SIGNATURE_NAME, signature)]
             for name, data in [(CARD_NAME, card), *signed, *sorted(contents.items())]:
                 info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
                 info.external_attr = 0o644 << 16
                 archive.writestr(info, data, zipfile.ZIP_DEFLATED)
-        part.replace(target)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise StorageError(f"{target} cannot be written: {error.strerror}", "Choose another place.") from error

@@ -283,6 +283,15 @@ def test_seal_refuses_a_card_that_will_not_do(folder):
     parse_card(before)
 
 
+def test_a_card_that_another_is_writing_or_has_left_half_written_is_no_file_of_the_bundle(folder):
+    card = json.loads((folder / "card.json").read_text())
+    listed = card.pop("files")
+    (folder / "card.json.0123456789abcdef.new").write_text("{")
+    seal(folder, card)
+    assert json.loads((folder / "card.json").read_text())["files"] == listed
+    assert not list(folder.glob("*.new"))
+
+
 def test_bundles_are_found_by_name(folder, tmp_path, monkeypatch):
     """$EARMARK_BUNDLES, then the state folder, then the package; folders and .earmark files."""
     first, state = tmp_path / "first", tmp_path / "state"

@@ -36,6 +36,22 @@ def test_a_packed_bundle_is_the_same_bundle(folder, tmp_path):
     assert (tmp_path / "again.earmark").read_bytes() == (tmp_path / "small.earmark").read_bytes()
 
 
+def test_two_that_pack_to_one_place_at_once_each_make_the_whole_of_theirs(folder, tmp_path, monkeypatch):
+    """The second one begins and ends while the first has written half."""
+    target, write = tmp_path / "small.earmark", zipfile.ZipFile.writestr
+
+    def meanwhile(archive, *member):
+        monkeypatch.setattr(zipfile.ZipFile, "writestr", write)
+        write(archive, *member)
+        pack(small_bundles.make(tmp_path / "second", version="2"), target)
+        assert open_bundle(target).card["version"] == "2"
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", meanwhile)
+    pack(folder, target)
+    assert open_bundle(target).card["version"] == "1"
+    assert list(tmp_path.glob("small.earmark*")) == [target]
+
+
 def test_a_damaged_bundle_is_not_packed(folder, tmp_path):
     (folder / "head.npz").write_bytes(b"x")
     with pytest.raises(BundleError, match=r"the file head\.npz"):
