@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +21,9 @@ from edge.whole_file import sync
 RECORD: Final = "attempts.sqlite"
 LOG: Final = "audit.jsonl"
 LOCK: Final = "attempts.lock"
-_LOCK_SECONDS: Final = 10.0
-_POLL_SECONDS: Final = 0.005
+_LOCK_SECONDS: Final = 30.0
+_FIRST_PAUSE_SECONDS: Final = 0.01
+_LONGEST_PAUSE_SECONDS: Final = 0.2
 
 
 def logs(folder: Path) -> list[Path]:
@@ -46,14 +48,14 @@ def first_number(path: Path) -> int:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Nobody else, thread or process, is in here. Raises ``StorageError`` where that takes more than ten seconds."""
+    """Nobody else, thread or process, is in here. Raises ``StorageError`` where that takes more than half a minute."""
     path = folder / LOCK
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise unusable(path, error) from error
     try:
-        deadline = time.monotonic() + _LOCK_SECONDS
+        deadline, pause = time.monotonic() + _LOCK_SECONDS, _FIRST_PAUSE_SECONDS
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -63,7 +65,10 @@ def locked(folder: Path) -> Iterator[None]:
                     raise StorageError(
                         f"Another process keeps the attempts locked ({path})", "Try again; end the process if it hangs."
                     ) from error
-                time.sleep(_POLL_SECONDS)
+                # Many who look again and again take the time from the one who is in here; those who wait equally long
+                # come back all together.
+                time.sleep(random.uniform(0.5, 1.0) * pause)
+                pause = min(_LONGEST_PAUSE_SECONDS, 1.5 * pause)
         yield
     finally:
         os.close(handle)
