@@ -100,6 +100,9 @@ def _text(data: bytes) -> str:
 def make_private(path: Path) -> None:
     """Make folder (0700) and file (0600) where they are missing, and close a file of ours that others could read.
 
+    A file that is there is not opened: closing it would drop every lock that this process has on it, also those of
+    another connection. SQLite would not know, and the next process might delete the log that this one writes to.
+
     Raises ``OSError``: what it means to whoever wants the file, he knows best.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

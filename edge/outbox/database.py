@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import StorageError
-from edge.sqlite_files import check_content, marks, one_look
+from edge.sqlite_files import check_content, make_private, marks, one_look
 
 _LOG = logging.getLogger(__name__)
 SCHEMA_VERSION: Final = 1
@@ -67,9 +66,7 @@ def connect(path: Path, last_id: int) -> tuple[sqlite3.Connection, int]:
     """Open or make the file; gives the connection and the highest id ever given. Ids after ``last_id`` ascend, also
     where a damaged file was replaced. Raises ``sqlite3.Error`` (see ``is_corrupt``) or ``OSError``.
     """
-    # SQLite gives its companion files the mode of this one.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    path.chmod(0o600)
+    make_private(path)  # SQLite gives its companion files the mode of this one
     db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
     try:
         with one_look(db):

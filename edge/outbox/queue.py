@@ -303,7 +303,6 @@ class Outbox:
             raise StorageError(f"The outbox {self.path} cannot be read: {error}", "Check the disk.") from error
 
     def _open(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             db = self._connect()
         except (sqlite3.DatabaseError, OSError) as error:
