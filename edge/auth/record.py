@@ -177,15 +177,18 @@ class Record:
         if os.geteuid() not in {0, folder.stat().st_uid}:
             raise AttemptsError(f"{folder} belongs to somebody else", "Let its owner or root do this.")
         path = folder / files.RECORD
-        try:
-            cls(folder, clock).close()
-        except AttemptsError:
-            pass
-        else:
-            raise AttemptsError(
-                "The record of attempts is sound, so nothing was changed", "Unlock with the PIN instead."
-            )
+        new = cls.__new__(cls)
+        new.folder, new.path, new._clock = folder, path, clock
+        # One lock for the look and the change: else the sound record that somebody has just begun would be set aside.
         with files.locked(folder):
+            try:
+                new._open().close()
+            except AttemptsError:
+                pass
+            else:
+                raise AttemptsError(
+                    "The record of attempts is sound, so nothing was changed", "Unlock with the PIN instead."
+                )
             aside = folder / f"{files.RECORD}.set-aside-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
             moved = path.exists()
             if moved:
@@ -198,8 +201,6 @@ class Record:
                 try:
                     db.execute("PRAGMA journal_mode = WAL")
                     db.execute("PRAGMA synchronous = FULL")
-                    new = cls.__new__(cls)
-                    new.folder, new._clock = folder, clock
                     new._make(db, "record_made_anew")
                 finally:
                     db.close()

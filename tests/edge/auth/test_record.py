@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from edge.auth import audit
+from edge.auth import audit, files
 from edge.auth.clock import BootClock
 from edge.auth.record import Record
 from edge.errors import EXIT_ENVIRONMENT, AttemptsError, EarmarkError, StorageError
@@ -78,6 +81,39 @@ def test_a_sound_record_is_not_replaced(counters, folder, clock) -> None:
     with pytest.raises(AttemptsError, match="is sound"):
         Record.anew(folder, clock)
     assert counters().failures("p0001") == 5
+
+
+def test_of_two_who_replace_it_at_once_the_second_finds_a_sound_one(
+    counters, folder, clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counters().close()
+    damage(folder, "garbage")
+    real, replaced = files.locked, []
+
+    def replace() -> None:
+        try:
+            Record.anew(folder, clock)
+            replaced.append(True)
+        except AttemptsError as error:
+            assert "is sound" in error.cause
+            replaced.append(False)
+
+    @contextmanager
+    def locked(place: Path) -> Iterator[None]:
+        """When the first has let go of the lock for the first time, the second comes, and then somebody who fails."""
+        try:
+            with real(place):
+                yield
+        finally:
+            monkeypatch.setattr(files, "locked", real)
+            if not replaced:
+                replace()
+                fail(counters(), 4)
+
+    monkeypatch.setattr(files, "locked", locked)
+    replace()
+    assert sorted(replaced) == [False, True]
+    assert counters().failures("p0001") == 4
 
 
 def test_a_folder_that_cannot_be_written_refuses(folder, clock) -> None:
