@@ -8,6 +8,7 @@ enrolled; what is no command of ours is logged and changes nothing; the value in
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,9 @@ class Commands:
         """Whether a newer model can be installed over MQTT."""
         self.switchable = tuple(switchable) if self.chooses else ()
         """What can be switched on and off over MQTT of what is told besides who it is."""
+        self.turn = threading.Lock()
+        """Held while a command is carried out; whoever holds it is not disturbed by one."""
+        self._ended = False
         self._configured = configured
         self.profile = configured.decide.profile
         """As it is written."""
@@ -54,6 +58,13 @@ class Commands:
     def begin(self) -> None:
         """From now on these settings hold: what was chosen and cannot be chosen any more is forgotten."""
         self._kept.keep(self._written if self.chooses else ())
+
+    def end(self) -> None:
+        """From now on nothing is carried out, and what is chosen holds from the next start on: on a reload, that of the
+        station that is to follow.
+        """
+        with self.turn:
+            self._ended = True
 
     @property
     def heard(self) -> bool:
@@ -91,6 +102,16 @@ class Commands:
 
         ``settings``: changes one of ``current``.
         """
+        with self.turn:
+            if not self._ended:
+                return self._carry_out(command, settings, enrolment, updates)
+            # Not echoed: it is not in force here any more.
+            self._carry_out(command, lambda name, value: None, {}, {})
+            return {}
+
+    def _carry_out(
+        self, command: Command, settings: Callable[[str, str], None], enrolment: Handlers, updates: Handlers
+    ) -> dict[str, str]:
         value = accepted(command.name, command.text) if command.kind == "set" else None
         if self.chooses and value is not None and command.name in self._written:
             chosen = {command.name: value}

@@ -49,6 +49,12 @@ class Ear:
             return 0.0
         return max(0.0, self._clock.monotonic() - self._since - _PATIENCE_SECONDS)
 
+    def stalled_seconds(self, progress: float) -> float:
+        """How long nothing has moved since ``progress``: 0 while a problem is being reported that another process would
+        have as well.
+        """
+        return self.hung_seconds() if self.deaf else self._clock.monotonic() - progress
+
     def told(self, problem: MicrophoneError | None) -> None:
         """The source says that something is wrong, or with None that all is well again."""
         before, self.fault = self.fault, problem

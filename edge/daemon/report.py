@@ -1,4 +1,4 @@
-"""What the daemon tells of itself at its control socket, beside the health that it publishes, and to systemd.
+"""What the daemon tells of itself, beside the health that it publishes: at its control socket, to systemd, in the log.
 
 Takes the scene, the health and the publisher; gives plain values and a line. Must hold: no name of a person, no secret.
 """
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from edge.bundle import fingerprint
+from edge.bundle import analyses, fingerprint
 from edge.daemon.verification import Scene
 from edge.events import HealthState
 from edge.mqtt import Publisher
@@ -39,6 +39,19 @@ def report(
         "switched_off": not scene.listening,
         "broker": None if publisher is None else publisher.connected,
         "broker_problem": None if publisher is None else publisher.problem,
+    }
+
+
+def fields(scene: Scene, publisher: Publisher | None) -> dict[str, Any]:
+    """What the log tells of a start."""
+    settings, bundle = scene.settings, scene.bundle
+    return {
+        "source": scene.listener.source.name,
+        "bundle": scene.model,
+        "people": len(scene.voiceprints),
+        "tells": ", ".join(("who", *analyses(bundle, settings.privacy).kinds)),
+        "packs": ", ".join(f"{pack.title} ({pack.card.licence})" for pack in bundle.packs) or "none",
+        "broker": "none" if publisher is None else f"{settings.mqtt.host}:{settings.mqtt.effective_port}",
     }
 
 

@@ -25,7 +25,7 @@ from edge.daemon.enrolling import Enroller
 from edge.daemon.installing import Installer
 from edge.daemon.listener import Listener
 from edge.daemon.recent import Recent
-from edge.daemon.report import report, status_line
+from edge.daemon.report import fields, report, status_line
 from edge.daemon.requests import Requests
 from edge.daemon.sound import SoundTeller
 from edge.daemon.updating import Updater
@@ -108,28 +108,40 @@ class Station:
 
     def start(self) -> None:
         """Announce the device and begin to listen."""
-        self._commands.begin()
-        for unmet in self._analyses.unmet:
-            _LOG.warning("%s", unmet.sentence())
-        # Not sooner: on a reload the station before this one has published until now.
-        self._announcer.recall(self._states())
-        self._discovery.house.leave()
-        if self._publisher is not None:
-            self._publisher.start()
-        self.refresh_people()
-        self._announcer.first_states()
-        chosen = current(self.settings, self._listening, self._commands.switchable)
-        self._publish(self._info(), *(self._topics.setting(name, value) for name, value in chosen.items()))
-        self._publish(*self._commands.withdrawn(self._topics, self._states(), self.settings.privacy.mqtt_names))
-        if self._commands.enrols:
-            self._enroller.first_states()
-        self._updater.tick()
-        if self._listening:
-            self._listener.start()
-        self._control.start()
+        with self._commands.turn:
+            self._commands.begin()
+            self._catch_up()
+            for unmet in self._analyses.unmet:
+                _LOG.warning("%s", unmet.sentence())
+            # Not sooner: on a reload the station before this one has published until now.
+            self._announcer.recall(self._states())
+            self._discovery.house.leave()
+            if self._publisher is not None:
+                self._publisher.start()
+            self.refresh_people()
+            self._announcer.first_states()
+            chosen = current(self.settings, self._listening, self._commands.switchable)
+            self._publish(self._info(), *(self._topics.setting(name, value) for name, value in chosen.items()))
+            self._publish(*self._commands.withdrawn(self._topics, self._states(), self.settings.privacy.mqtt_names))
+            if self._commands.enrols:
+                self._enroller.first_states()
+            self._updater.tick()
+            if self._listening:
+                self._listener.start()
+            self._control.start()
+
+    def _catch_up(self) -> None:
+        """Heed what was chosen since this station was made: on a reload, the one before it has obeyed until now."""
+        for name, held in current(self.settings, self._listening, self._commands.switchable).items():
+            value = self._commands.value(name)
+            if name == "listening":
+                self._listening = not self._listener.source.live or value == "ON"
+            elif value != held:
+                self._change(name, value)
 
     def stop(self, timeout_seconds: float) -> int:
         """End; the open utterance is decided and what can be delivered is. Gives the number of messages left."""
+        self._commands.end()
         self._control.stop()
         self._requests.stop(timeout_seconds, self.refresh_people)
         self._enroller.stop(timeout_seconds)
@@ -169,14 +181,9 @@ class Station:
         return self._listener.pipeline.counters.audio_seconds
 
     def stalled_seconds(self) -> float:
-        """How long nothing has moved although it should: 0 while switched off or while a problem is being reported that
-        another process would have as well.
-        """
-        if not self._listening:
-            return 0.0
-        if self._ear.deaf:
-            return self._ear.hung_seconds()
-        return self._clock.monotonic() - max(self._listener.last_progress, self._begun)
+        """How long nothing has moved although it should: 0 while switched off."""
+        progress = max(self._listener.last_progress, self._begun)
+        return self._ear.stalled_seconds(progress) if self._listening else 0.0
 
     def tick(self) -> None:
         """Let time pass."""
@@ -240,14 +247,7 @@ class Station:
 
     def describe(self) -> dict[str, Any]:
         """Fields for the log."""
-        return {
-            "source": self._listener.source.name,
-            "bundle": self._model(),
-            "people": len(self._enrolled.voiceprints),
-            "tells": ", ".join(("who", *self._analyses.kinds)),
-            "packs": ", ".join(f"{pack.title} ({pack.card.licence})" for pack in self.bundle.packs) or "none",
-            "broker": f"{self.settings.mqtt.host}:{self.settings.mqtt.effective_port}" if self._publisher else "none",
-        }
+        return fields(self._scene(), self._publisher)
 
     def _publish(self, *messages: Message) -> None:
         if self._publisher is not None:
@@ -308,8 +308,8 @@ class Station:
         if event is not None:
             self._recent.add(event)
             self._on_event(event, result)
-            fields = {"outcome": event.event_type, "probability": event.probability, "speech_s": event.speech_s}
-            _LOG.info("utterance", extra={"fields": fields | {"latency_ms": event.latency_ms, "id": event.id}})
+            told = {"outcome": event.event_type, "probability": event.probability, "speech_s": event.speech_s}
+            _LOG.info("utterance", extra={"fields": told | {"latency_ms": event.latency_ms, "id": event.id}})
 
     def _scene(self) -> Scene:
         """What a request on the control socket finds now."""

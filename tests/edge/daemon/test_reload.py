@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from edge.clock import SystemClock
 from edge.daemon.service import Service
 from edge.daemon.station import Station
+from edge.mqtt import Command
+from edge.outbox import Outbox
 from edge.settings import Audio, Models, Mqtt, Node, Settings
 from tests.broker import HOST, free_port
 from tests.edge.cli import voice_bundle
@@ -71,7 +74,8 @@ def old(settings: Settings, folder: Path, microphones: list[Microphone]) -> Iter
     station = Station(settings, folder, SystemClock(), realtime=False)
     station.start()
     yield station
-    station.stop(10)
+    if not station._commands._ended:
+        station.stop(10)
 
 
 @pytest.mark.parametrize("broken", [{"username": "u", "password_file": "none"}, {"tls": True, "ca_file": "none"}])
@@ -87,3 +91,86 @@ def test_a_secret_that_cannot_be_read_refuses_the_reload_and_the_old_settings_st
     assert old._publisher is not None and not old._publisher._stopping.is_set()
     assert not old.ended
     assert "reload refused" in caplog.text
+
+
+def told(folder: Path, name: str) -> bytes:
+    """The value of a setting as it stands at the broker, or will."""
+    with Outbox(folder / "outbox.sqlite") as outbox:
+        return {message.topic: message.payload for _, message in outbox.states()}[f"earmark/kitchen/cfg/{name}/state"]
+
+
+def choose(station: Station, name: str, value: str) -> None:
+    station._command(Command("set", name, value.encode()))
+
+
+@pytest.mark.parametrize(("before", "chosen"), [("ON", "OFF"), ("OFF", "ON")])
+def test_what_is_chosen_while_a_reload_is_under_way_holds_afterwards(
+    old: Station, settings: Settings, folder: Path, microphones: list[Microphone], before: str, chosen: str
+) -> None:
+    choose(old, "listening", before)
+    choose(old, "profile", "relaxed")
+    fresh = Station(settings, folder, SystemClock(), realtime=False)
+    choose(old, "listening", chosen)
+    choose(old, "profile", "balanced")
+    choose(old, "hold_time", "50")
+    old.stop(10)
+    fresh.start()
+    try:
+        assert (fresh._listening, fresh.settings.decide.profile) == (chosen == "ON", "balanced")
+        assert fresh.settings.homeassistant.hold_seconds == 50
+        assert (fresh._listener._thread.ident is not None) == (chosen == "ON")
+    finally:
+        fresh.stop(10)
+    assert (told(folder, "listening"), told(folder, "profile")) == (chosen.encode(), b"balanced")
+    assert all(one.closed for one in microphones)
+
+
+def test_what_is_chosen_while_a_station_ends_holds_from_the_next_on_and_opens_no_microphone(
+    old: Station, settings: Settings, folder: Path, microphones: list[Microphone], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(old, "listening", "OFF")
+    end = old._listener.stop
+
+    def stop(timeout_seconds: float) -> bool:
+        ended = end(timeout_seconds)
+        choose(old, "listening", "ON")
+        choose(old, "profile", "strict")
+        return ended
+
+    monkeypatch.setattr(old._listener, "stop", stop)
+    fresh = Station(settings, folder, SystemClock(), realtime=False)
+    old.stop(10)
+    assert len(microphones) == 2 and microphones[0].closed, "the fresh station's, beside that of the old one"
+    assert (told(folder, "listening"), told(folder, "profile")) == (b"OFF", b"balanced")
+    fresh.start()
+    try:
+        assert fresh._listening and fresh.settings.decide.profile == "strict"
+    finally:
+        fresh.stop(10)
+
+
+def test_a_command_waits_until_the_station_has_begun(
+    settings: Settings, folder: Path, microphones: list[Microphone], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its listener would be begun twice, or an old value told after the new one."""
+    first = Station(settings, folder, SystemClock(), realtime=False)
+    choose(first, "listening", "OFF")
+    first.stop(10)
+    station = Station(settings, folder, SystemClock(), realtime=False)
+    connected: list[threading.Thread] = []
+    introduce = station._introduce
+
+    def in_between() -> None:
+        connected.append(threading.Thread(target=choose, args=(station, "listening", "ON")))
+        connected[0].start()
+        introduce()
+        assert station._commands.turn.locked() and not station._listening
+
+    monkeypatch.setattr(station, "_introduce", in_between)
+    station.start()
+    connected[0].join()
+    try:
+        assert station._listening and station._listener._thread.ident is not None
+    finally:
+        station.stop(10)
+    assert told(folder, "listening") == b"ON"
