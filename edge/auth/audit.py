@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,9 +84,12 @@ def check(folder: Path, clock: AttemptClock | None = None, witness: Witness | No
 
 
 def entries(folder: Path) -> Iterator[chain.Entry]:
-    """Everything that can be read, oldest first, without a word about whether it is sound."""
-    for path in files.logs(folder):
-        with path.open("rb") as file:
+    """Everything that can be read, oldest first, without a word about whether it is sound. Raises ``StorageError``."""
+    with ExitStack() as opened:
+        # A rotation renames and deletes files; those that are open by then can still be read.
+        with files.locked(folder):
+            there = [opened.enter_context(path.open("rb")) for path in files.logs(folder)]
+        for file in there:
             for line in file:
                 entry = chain.read(line.rstrip(b"\n"))
                 if entry is not None:

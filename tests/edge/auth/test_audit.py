@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.auth import audit, chain, journal
+from edge.auth import audit, chain, files, journal
 from edge.auth.audit import Witness
 from edge.auth.clock import ManualBootClock
 from edge.auth.gate import Counter
-from edge.errors import UsageError
+from edge.errors import StorageError, UsageError
 from tests.edge.auth.conftest import attempt, fail
 
 
@@ -166,6 +166,37 @@ def test_rotation_carries_the_chain_over_and_drops_the_oldest(folder, clock, mon
     gone.write_bytes(text)
     (folder / names[0]).unlink()
     assert any("missing before" in fault.what for fault in audit.check(folder, clock).faults)
+
+
+def test_a_log_that_is_rotated_while_it_is_read_is_read_whole(folder, clock, monkeypatch) -> None:
+    """Somebody wants to rename and delete its files when they have just been listed, and when one entry was read."""
+    monkeypatch.setattr(journal, "LONGEST_BYTES", 1)
+    counter = Counter(folder, clock)
+    fail(counter, 3)
+    listed, was_locked = files.logs, []
+
+    def rotate(patience: float) -> None:
+        with monkeypatch.context() as now:
+            now.setattr(files, "_LOCK_SECONDS", patience)
+            now.setattr(journal, "KEPT_FILES", 1)
+            counter.begin("p0002", {}, called="Ben")
+
+    def logs(place: Path) -> list[Path]:
+        monkeypatch.setattr(files, "logs", listed)
+        found = listed(place)
+        try:
+            rotate(patience=-1.0)
+        except StorageError:
+            was_locked.append(True)
+        return found
+
+    monkeypatch.setattr(files, "logs", logs)
+    read = audit.entries(folder)
+    first = next(read)
+    rotate(patience=30.0)
+    assert [entry.number for entry in (first, *read)] == [1, 2, 3, 4]
+    assert was_locked and len(listed(folder)) == 1
+    counter.close()
 
 
 def test_a_log_that_somebody_changed_goes_on_and_stays_evidence(folder, clock) -> None:
