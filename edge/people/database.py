@@ -128,10 +128,12 @@ def wiping(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     """A transaction that leaves no trace of what it changes, neither in free pages nor in the journal that is deleted
     at its end: both are overwritten while nobody else can come between.
     """
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    connection.execute("PRAGMA journal_mode = PERSIST")
     try:
         with transaction(connection, alone=True):
+            # Not before: whoever still waited for his turn would keep a lock meanwhile, and two would wait for each
+            # other until both are refused.
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("PRAGMA journal_mode = PERSIST")
             yield
         # The change is done; wiping what is left of it must not make it look as if it were not.
         with suppress(sqlite3.Error):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edge.errors import PeopleError, StorageError
-from edge.people import PeopleStore
+from edge.people import PeopleStore, database
+from edge.sqlite_files import transaction
 from tests.edge.people_clips import clips
 from tests.edge.people_plain import old_database
 
@@ -158,6 +160,54 @@ def test_a_crash_in_the_middle_of_a_change_leaves_the_state_before(path):
     with PeopleStore(path) as store:
         assert [person.name for person in store.people()] == ["Ada"]
         store.add("Ben", clips(2))
+
+
+def test_whoever_waits_to_remove_somebody_keeps_nobody_from_finishing(path, monkeypatch):
+    """Two removals at once would wait for each other until both are refused."""
+    held = []
+
+    @contextmanager
+    def refused_while_it_waits(connection, *, alone=False):
+        try:
+            with transaction(connection, alone=alone):
+                yield
+        except sqlite3.OperationalError:
+            held.append(other.in_transaction)
+            other.execute("COMMIT")  # refused by a lock on the file that is kept
+            raise
+
+    monkeypatch.setattr(database, "transaction", refused_while_it_waits)
+    with PeopleStore(path) as store, closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+        store.add("Ada", clips(1))
+        store._connection.execute("PRAGMA busy_timeout = 0")
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("UPDATE counter SET generation = generation + 1")
+        with pytest.raises(PeopleError, match="is being written by another command"):
+            store.remove("Ada")
+        assert held == [True]
+        assert not other.in_transaction
+        store.remove("Ada")
+
+
+def test_the_journal_is_overwritten_before_it_is_deleted_and_nobody_comes_between(path, monkeypatch):
+    """A deleted file leaves its content on the disk."""
+    zero, seen = database._zero, []
+
+    def watched(journal):
+        before = journal.read_bytes()
+        zero(journal)
+        seen.append((any(before), any(journal.read_bytes()), len(before) == journal.stat().st_size))
+        with closing(sqlite3.connect(path, timeout=0)) as other, pytest.raises(sqlite3.OperationalError, match="lock"):
+            other.execute("SELECT * FROM counter")
+
+    monkeypatch.setattr(database, "_zero", watched)
+    with PeopleStore(path) as store:
+        store.add("Ada", clips(1))
+        store.remove("Ada")
+        assert seen == [(True, False, True)]
+        assert not path.with_name("people.sqlite-journal").exists()
+        store.revoke()
+        assert seen == [(True, False, True)] * 2
 
 
 def test_closing_twice_is_fine_and_a_closed_store_says_so(path):
