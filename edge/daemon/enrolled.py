@@ -16,6 +16,7 @@ from edge.calibrate.kept import Household, household, signature
 from edge.errors import EarmarkError
 from edge.outbox import erasure
 from edge.people import PeopleStore
+from edge.pipeline import Pipeline
 from edge.records import Voiceprint
 from edge.scoring import voiceprint
 
@@ -49,6 +50,10 @@ class Enrolled:
             )
         # Whoever is only not comparable any more, having lost a clip, is still enrolled.
         return frozenset(before - {p.id for p in self._store.people()})
+
+    def teach(self, pipeline: Pipeline) -> None:
+        """Let the pipeline know those who are enrolled at this moment; in the thread that it belongs to."""
+        pipeline.set_voiceprints(self.voiceprints, self.household.correction)
 
 
 def leave_no_event(outbox: Path, removed: Collection[str]) -> None:

@@ -198,11 +198,10 @@ class Station:
         removed = self._enrolled.look()
         if removed is None:
             return
-        voiceprints, correction = self._enrolled.voiceprints, self._enrolled.household.correction
-        outbox = self._outbox
+        voiceprints, outbox = self._enrolled.voiceprints, self._outbox
 
         def heed(pipeline: Pipeline) -> None:
-            pipeline.set_voiceprints(voiceprints, correction)
+            self._enrolled.teach(pipeline)
             if outbox is not None:  # not sooner: until now they might have been recognised
                 leave_no_event(outbox.path, removed)
 
@@ -386,6 +385,8 @@ class Station:
             self._ear = Ear(self._clock)  # what a listener that ended late has told since counts no more
             self._dropped_before += self._listener.overload.dropped_samples
             self._listener = self._make_listener()
+            # Somebody removed since it was made has been taken from the listener before this one.
+            self._listener.between_blocks(self._enrolled.teach)
             self._listening = True
             self._listener.start()
         else:
