@@ -2,20 +2,24 @@
 
 Takes: the folder ``bundles`` of a state folder, verified bundles. Gives: paths. Must hold: a name means the former
 bundle or the new one at every moment, power cuts included, never a half-written one; the former one stays, so that one
-step leads back to it; what somebody put there by hand is not lost.
+step leads back to it; what somebody put there by hand is not lost; whoever puts, uses, goes back and tidies ``alone``
+meets nobody else's change in between.
 
     bundles/accurate.earmark -> .versions/accurate-1.1.0-0f31c2a97b5d6e84.earmark
     bundles/.versions/accurate-1.0.0-9f2c41d07ab35e18.earmark
     bundles/.versions/accurate.before       the link's target before, or nothing where there was no link
+    bundles/.versions/.lock                 held by whoever changes something
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -28,6 +32,7 @@ from edge.whole_file import replace_whole, sync
 VERSIONS: Final = ".versions"
 _PACKAGED: Final = "-"
 """In ``NAME.before``: there was no link, so that the name meant a bundle elsewhere, such as the package's own."""
+_LOOK_SECONDS: Final = 0.1
 
 
 class Shelf:
@@ -36,6 +41,27 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._versions = folder / VERSIONS
+
+    @contextmanager
+    def alone(self, seconds: float) -> Iterator[None]:
+        """Let nobody else be at work here meanwhile; ends with the process, however that ends.
+
+        The daemon waits for nobody here: whoever holds this may be waiting for the daemon. Raises ``StorageError``
+        where another one is not done after ``seconds``.
+        """
+        with ExitStack() as stack:
+            with _in_words(self._folder):
+                self._versions.mkdir(mode=0o755, parents=True, exist_ok=True)
+                lock = os.open(self._versions / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+                stack.callback(os.close, lock)
+                deadline = time.monotonic() + seconds
+                while not _locked(lock):
+                    if time.monotonic() >= deadline:
+                        raise StorageError(f"another command is changing the bundles in {self._folder}", "Try again.")
+                    time.sleep(_LOOK_SECONDS)
+                for left in self._versions.glob("arriving-*.part"):  # as large as a bundle, of one that was killed
+                    left.unlink()
+            yield
 
     def put(self, stream: BinaryIO) -> Path:
         """Copy an ``.earmark`` file from ``stream`` beside the others; nothing refers to it yet, and its files are for
@@ -60,6 +86,8 @@ class Shelf:
         """From now on ``name`` means ``version``, which ``put`` gave; whether it meant another one before."""
         with _in_words(self._folder):
             link = self._folder / f"{name}{SUFFIX}"
+            if not version.is_file():
+                raise BundleError(f"{version} was removed before it could be put to use", "Try again.")
             if (self._folder / name).is_dir():
                 raise BundleError(
                     f"the folder {self._folder / name} is found before any file of that name",
@@ -76,12 +104,16 @@ class Shelf:
             _relink(link, target)
             return before != target
 
-    def back(self, name: str) -> Path | None:
-        """Undo the latest ``use``; gives what ``name`` means now, None where that is a bundle elsewhere. Raises
+    def back(self, name: str, used: Path | None = None) -> Path | None:
+        """Undo the latest ``use``; gives what ``name`` means now, None where that is a bundle elsewhere.
+
+        ``used``: undo only the use of that version; nothing happens where ``name`` means another one by now. Raises
         ``BundleError`` where there is nothing to go back to.
         """
         with _in_words(self._folder):
             link = self._folder / f"{name}{SUFFIX}"
+            if used is not None and not (link.is_symlink() and link.readlink().name == used.name):
+                return link if link.exists() else None
             try:
                 before = self._note(name).read_text(encoding="utf-8").strip()
             except FileNotFoundError:
@@ -124,12 +156,22 @@ def _name_of(path: Path) -> str:
 
 
 def _relink(link: Path, target: str) -> None:
-    """Point ``link`` at ``target`` in one step."""
+    """Point ``link`` at ``target`` in one step. One name will do for the fresh one: the link is made whole, and whoever
+    finds the name taken fails with a sentence.
+    """
     fresh = link.with_name(f".{link.name}.new")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(target)
     fresh.replace(link)
     sync(link.parent)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager

@@ -126,8 +126,11 @@ def install(args: argparse.Namespace) -> Change:
     """Put the bundle that was named to use."""
     offer = offered(args)
     settings = open_settings(args)
-    daemon = _running(settings, args)
-    place = _place(settings, daemon, args)
+    with _alone(settings, args) as (daemon, place):
+        return _install(offer, settings, daemon, place, args)
+
+
+def _install(offer: Offer, settings: Settings, daemon: Running | None, place: Path, args: argparse.Namespace) -> Change:
     wanted, name = fingerprint(offer.card.raw), offer.card.name
     # With --force all the same: its signature may be another one.
     if daemon and daemon.status.get("fingerprint") == wanted and not args.force:
@@ -161,7 +164,7 @@ def install(args: argparse.Namespace) -> Change:
     except BaseException:
         if another:
             with in_folder_of(account, place) as folder:
-                Shelf(folder / "bundles").back(name)
+                Shelf(folder / "bundles").back(name, stored)
         _settle_back(daemon, settings, args)
         raise
     with in_folder_of(account, place) as folder:
@@ -173,8 +176,11 @@ def install(args: argparse.Namespace) -> Change:
 def back(args: argparse.Namespace) -> Change:
     """Let the name that was given mean the bundle that it meant before."""
     settings = open_settings(args)
-    daemon = _running(settings, args)
-    place = _place(settings, daemon, args)
+    with _alone(settings, args) as (daemon, place):
+        return _back(settings, daemon, place, args)
+
+
+def _back(settings: Settings, daemon: Running | None, place: Path, args: argparse.Namespace) -> Change:
     with in_folder_of(daemon.peer.uid if daemon else None, place) as folder:
         Shelf(folder / "bundles").back(args.what)
     if daemon is None:
@@ -185,6 +191,23 @@ def back(args: argparse.Namespace) -> Change:
     if outcome.why:
         raise _not_well(model, outcome.why)
     return Change("back", args.what, str(daemon.status.get("model")), model, changed=True)
+
+
+@contextlib.contextmanager
+def _alone(settings: Settings, args: argparse.Namespace) -> Iterator[tuple[Running | None, Path]]:
+    """The daemon and its state folder, while no other command changes the bundles there: also until the daemon has
+    taken the change, since what it then says, and the way back, belong to that change.
+    """
+    daemon = _running(settings, args)
+    place = _place(settings, daemon, args)
+    patience = 2 * args.wait + args.settle  # as long as another one may take that is taken back
+    with contextlib.ExitStack() as stack:
+        with in_folder_of(daemon.peer.uid if daemon else None, place) as folder:
+            stack.enter_context(Shelf(folder / "bundles").alone(patience))
+        daemon = _running(settings, args)  # the other one may have made it reload
+        if _place(settings, daemon, args) != place:
+            raise ControlError("The daemon was started or ended meanwhile", "Try again.")
+        yield daemon, place
 
 
 def _running(settings: Settings, args: argparse.Namespace) -> Running | None:

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,56 @@ def test_a_folder_that_cannot_be_written_is_said_in_words(offers: tuple[Path, ..
     (tmp_path / "bundles").write_text("a file")
     with pytest.raises(StorageError, match="cannot be changed"):
         install(Shelf(tmp_path / "bundles"), offers[0])
+
+
+def test_one_at_a_time_is_at_work_there_and_the_next_one_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf, first = Shelf(tmp_path / "bundles"), ExitStack()
+    first.enter_context(shelf.alone(0))
+    with pytest.raises(StorageError, match=r"another command is changing the bundles .*") as caught, shelf.alone(0):
+        raise AssertionError("a second one came in")
+    assert caught.value.remedy == "Try again."
+    monkeypatch.setattr("edge.bundle.shelf.time.sleep", lambda seconds: first.close())
+    with shelf.alone(600):
+        pass
+    with shelf.alone(0):
+        pass
+
+
+def test_what_a_command_left_that_was_killed_while_it_copied_is_gone_with_the_next(tmp_path: Path) -> None:
+    folder = tmp_path / "bundles"
+    left = folder / VERSIONS / "arriving-1.part"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half a bundle")
+    with Shelf(folder).alone(0):
+        assert not left.exists()
+
+
+def test_a_version_that_is_gone_is_not_put_to_use(offers: tuple[Path, ...], tmp_path: Path) -> None:
+    """Otherwise the name would mean the packaged bundle, and nobody would be told."""
+    folder = tmp_path / "bundles"
+    shelf = Shelf(folder)
+    install(shelf, offers[0])
+    with offers[1].open("rb") as stream:
+        stored = shelf.put(stream)
+    stored.unlink()
+    with pytest.raises(BundleError, match="was removed before it could be put to use"):
+        shelf.use("small", stored)
+    assert version(folder) == "1"
+
+
+def test_the_use_of_one_version_is_not_undone_where_another_is_in_use(offers: tuple[Path, ...], tmp_path: Path) -> None:
+    folder = tmp_path / "bundles"
+    shelf = Shelf(folder)
+    with offers[0].open("rb") as stream:
+        failed = shelf.put(stream)
+    assert shelf.back("small", failed) is None, "it was not put to use yet"
+    shelf.use("small", failed)
+    install(shelf, offers[1])
+    assert shelf.back("small", failed) == folder / "small.earmark"
+    assert version(folder) == "2"
+    shelf.use("small", failed)
+    shelf.back("small", failed)
+    assert version(folder) == "2"
 
 
 def test_killed_at_any_moment_the_name_means_one_of_the_two(offers: tuple[Path, ...], tmp_path: Path) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from edge.bundle import pack, read_card
+from edge.bundle import fingerprint, pack, read_card
+from edge.bundle.shelf import Shelf
 from edge.cli import bundle_change
 from edge.cli.at_account import in_folder_of
 from edge.cli.bundle_change import Running
@@ -87,6 +90,11 @@ def daemon(monkeypatch: pytest.MonkeyPatch, small: Path, tmp_path: Path) -> Call
     return told.append
 
 
+def stored(state: Path) -> list[Path]:
+    """The bundles that were put there, in use or not."""
+    return [*(state / "bundles").rglob("*.earmark"), *(state / "bundles").rglob("*.part")]
+
+
 def version_in_use(tmp_path: Path) -> str:
     return str(read_card(tmp_path / "state" / "bundles" / "small.earmark").raw["version"])
 
@@ -115,6 +123,81 @@ def test_back_to_a_bundle_with_which_the_daemon_is_not_well_says_what_is_in_plac
     done = earmark("bundle", "back", "small")
     assert (done.code, version_in_use(tmp_path)) == (5, "1")
     assert "small-1 is in place again, but the daemon is not well: it stumbles" in done.err
+
+
+def test_from_the_first_look_to_the_daemons_last_word_no_other_command_changes_the_bundles(
+    earmark: Earmark, small: Path, daemon: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise its `tidy` removes what this one has put there, and its way back takes back what this one did."""
+    shelf, seen = Shelf(tmp_path / "state" / "bundles"), list[str]()
+
+    def also(where: object, name: str) -> None:
+        does = getattr(where, name)
+
+        def watched(*args: object, **words: object) -> object:
+            with pytest.raises(StorageError, match="another command"), shelf.alone(0):
+                raise AssertionError("a second one came in")
+            seen.append(name)
+            return does(*args, **words)
+
+        monkeypatch.setattr(where, name, watched)
+
+    also(bundle_change, "verify")
+    also(bundle_change, "wait_for_reload")
+    for name in ("put", "use", "tidy", "back"):
+        also(Shelf, name)
+    assert earmark("bundle", "install", small).code == 0
+    assert seen == ["verify", "put", "use", "wait_for_reload", "tidy"]
+    seen.clear()
+    pack(make(tmp_path / "third", "statistics", version="3"), tmp_path / "third.earmark")
+    daemon("it stumbles")
+    assert earmark("bundle", "install", tmp_path / "third.earmark").code == 1
+    assert seen == ["verify", "put", "use", "wait_for_reload", "back"]
+    seen.clear()
+    assert earmark("bundle", "install", tmp_path / "third.earmark").code == 0
+    seen.clear()
+    assert earmark("bundle", "back", "small").code == 0
+    assert seen == ["back", "wait_for_reload"]
+    with shelf.alone(0):
+        done = earmark("bundle", "back", "small", "--wait", 0.01, "--settle", 0.01)
+    assert done.code == 5 and "another command is changing the bundles" in done.err and "Try again." in done.err
+
+
+def test_whoever_had_to_wait_goes_by_what_the_daemon_says_then(
+    earmark: Earmark, small: Path, daemon: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other command has installed the very same."""
+    found = bundle_change._running(Settings(), argparse.Namespace())
+    assert found is not None
+    now = replace(found, status=found.status | {"fingerprint": fingerprint(read_card(small).raw)})  # type: ignore[operator]
+    looks = iter((found, now))
+    monkeypatch.setattr(bundle_change, "_running", lambda settings, args: next(looks))
+    assert earmark("bundle", "install", small, "--json").json["changed"] is False
+    assert not stored(tmp_path / "state")
+    elsewhere = replace(found, status=found.status | {"state": str(tmp_path)})  # type: ignore[operator]
+    looks = iter((found, elsewhere))
+    done = earmark("bundle", "install", small)
+    assert (done.code, stored(tmp_path / "state"), stored(tmp_path)) == (5, [], [])
+    assert "Try again." in done.err
+
+
+def test_what_took_the_place_of_a_bundle_that_does_not_do_is_left_in_use(
+    earmark: Earmark, small: Path, daemon: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by the daemon, which takes back what it was trying before it ended, and asks nobody."""
+    pack(make(tmp_path / "first", "statistics", version="1"), tmp_path / "first.earmark")
+    assert earmark("bundle", "install", tmp_path / "first.earmark").code == 0
+    waits = bundle_change.wait_for_reload
+
+    def meanwhile(*args: object) -> Outcome:
+        monkeypatch.setattr(bundle_change, "wait_for_reload", waits)
+        Shelf(tmp_path / "state" / "bundles").back("small")
+        return Outcome(None, "it does not answer")
+
+    monkeypatch.setattr(bundle_change, "wait_for_reload", meanwhile)
+    done = earmark("bundle", "install", small)
+    assert (done.code, version_in_use(tmp_path)) == (1, "1")
+    assert "the former bundle is in use again" in done.err
 
 
 def test_a_daemon_whose_process_cannot_be_seen_is_told_nothing() -> None:
@@ -156,7 +239,7 @@ def test_root_computes_with_nothing_that_the_daemons_account_could_swap(
     def verify(path: Path, settings: Settings, place: Path) -> None:
         assert not path.resolve().is_relative_to(state.resolve())
         assert (path.parent.stat().st_mode & 0o077, path.parent.stat().st_uid) == (0, os.geteuid())
-        assert not (state / "bundles").exists(), "nothing is put there before it is verified"
+        assert not stored(state), "nothing is put there before it is verified"
         verified.append(path.read_bytes())
 
     monkeypatch.setattr(bundle_change, "verify", verify)
@@ -178,7 +261,7 @@ def test_a_file_that_changes_while_it_is_copied_is_refused(
     monkeypatch.setattr(shutil, "copyfile", late)
     done = earmark("bundle", "install", small)
     assert done.code == 5 and "changed while it was being read" in done.err
-    assert not (tmp_path / "state" / "bundles").exists()
+    assert not stored(tmp_path / "state")
 
 
 def test_root_works_as_the_owner_of_a_folder_and_is_root_again(tmp_path: Path) -> None:
