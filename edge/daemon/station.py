@@ -20,7 +20,7 @@ from edge.daemon.commands import Commands, changed, current
 from edge.daemon.control import Control
 from edge.daemon.discovery import Discovery
 from edge.daemon.ear import Ear
-from edge.daemon.enrolled import Enrolled, leave_no_event
+from edge.daemon.enrolled import Enrolled, leave_no_event, leave_no_stranger
 from edge.daemon.enrolling import Enroller
 from edge.daemon.installing import Installer
 from edge.daemon.listener import Listener
@@ -116,7 +116,8 @@ class Station:
             # Not sooner: on a reload the station before this one has published until now.
             self._announcer.recall(self._states())
             self._discovery.house.leave()
-            if self._publisher is not None:
+            if self._publisher is not None and self._outbox is not None:
+                leave_no_stranger(self._outbox, self._store)
                 self._publisher.start()
             self.refresh_people()
             self._announcer.first_states()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,10 +15,12 @@ from edge.daemon.service import Service
 from edge.daemon.station import Station
 from edge.mqtt import Command
 from edge.outbox import Outbox
+from edge.people import PeopleStore
 from edge.settings import Audio, Models, Mqtt, Node, Settings
 from tests.broker import HOST, free_port
 from tests.edge.cli import voice_bundle
 from tests.edge.daemon.room import Stage
+from tests.edge.people_clips import clips
 
 
 class Microphone(Stage):
@@ -174,3 +177,23 @@ def test_a_command_waits_until_the_station_has_begun(
     finally:
         station.stop(10)
     assert told(folder, "listening") == b"ON"
+
+
+def test_what_is_told_of_somebody_who_is_removed_while_a_reload_is_under_way_is_not_sent(
+    old: Station, settings: Settings, folder: Path, microphones: list[Microphone]
+) -> None:
+    with PeopleStore(folder) as store:
+        ada, ben = (store.add(name, clips(*which)).id for name, which in (("Ada", (1, 2)), ("Ben", (3, 4))))
+        old.refresh_people()
+        fresh = Station(settings, folder, SystemClock(), realtime=False)
+        store.remove("Ada")
+    about = {one: old._topics.message("auth", json.dumps({"person_id": one}).encode()) for one in (ada, ben)}
+    old._publish(*about.values())
+    old.stop(10)
+    fresh.start()
+    try:
+        assert fresh._outbox is not None
+        waiting = [message for _, message in fresh._outbox.pending(1000) if message.topic == about[ben].topic]
+        assert waiting == [about[ben]]
+    finally:
+        fresh.stop(10)
