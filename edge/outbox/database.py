@@ -125,18 +125,23 @@ def is_full(error: Exception) -> bool:
     }
 
 
-def examine(db: sqlite3.Connection) -> None:
-    """Refuse a file that is no outbox of ours, before anything else is done with it. Raises ``sqlite3.Error``."""
+def examine(db: sqlite3.Connection) -> bool:
+    """Refuse a file that is no outbox of ours, before anything else is done with it. Gives whether there is something
+    in it: another process may be about to make its tables. Raises ``sqlite3.Error``.
+    """
     with one_look(db):
-        marks(db)
+        if marks(db) == (0, 0, False):
+            return False
         check_content(db, _SCHEMA)
+    return True
 
 
 def peek(path: Path) -> OutboxCounters:
     """The counters of an outbox that a daemon may be using, without changing anything. Raises ``StorageError``."""
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=5.0, uri=True)) as db:
-            examine(db)
+            if not examine(db):
+                return OutboxCounters(0, 0, 0, 0)
             counts = dict(db.execute("SELECT status, COUNT(*) FROM messages GROUP BY status").fetchall())
             dropped = db.execute("SELECT value FROM counters WHERE name = 'dropped'").fetchone() or (0,)
     except sqlite3.Error as error:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection
-from contextlib import closing
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,14 +29,13 @@ def drop_events(path: Path, called: Collection[str]) -> int:
 
     Raises ``StorageError``.
     """
-    with closing(_open(path)) as db:
-        try:
-            rows = db.execute("SELECT id, payload FROM messages WHERE kind = 'event'").fetchall()
-            about = [(ident,) for ident, payload in rows if names(payload, called)]
-            with db:
-                db.executemany("DELETE FROM messages WHERE id = ? AND kind = 'event'", about)
-        except sqlite3.Error as error:
-            raise _unusable(path, error) from error
+    with _opened(path) as db:
+        if db is None:
+            return 0
+        rows = db.execute("SELECT id, payload FROM messages WHERE kind = 'event'").fetchall()
+        about = [(ident,) for ident, payload in rows if names(payload, called)]
+        with db:
+            db.executemany("DELETE FROM messages WHERE id = ? AND kind = 'event'", about)
     return len(about)
 
 
@@ -45,38 +44,34 @@ def mentioned(path: Path, person_id: str, called: Collection[str]) -> bool:
 
     A state that is to be cleared counts until the broker has taken that.
     """
-    with closing(_open(path)) as db:
-        try:
-            rows = db.execute("SELECT topic, payload FROM messages").fetchall()
-        except sqlite3.Error as error:
-            raise _unusable(path, error) from error
+    with _opened(path) as db:
+        rows = db.execute("SELECT topic, payload FROM messages").fetchall() if db is not None else []
     return any(f"/{person_id}/" in f"{topic}/" or _holds(_parsed(payload), set(called)) for topic, payload in rows)
 
 
 def scrub(path: Path) -> bool:
     """Overwrite what was deleted earlier; gives whether all of it could be. Raises ``StorageError``."""
-    with closing(_open(path)) as db:
-        try:
-            db.execute("VACUUM")
-            busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error as error:
-            raise _unusable(path, error) from error
+    with _opened(path) as db:
+        if db is None:
+            return True
+        db.execute("VACUUM")
+        busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not busy
 
 
-def _open(path: Path) -> sqlite3.Connection:
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """None of a file in which there is nothing yet. Turns SQLite's errors into ours."""
     try:
-        db = sqlite3.connect(path, timeout=_BUSY_SECONDS)
+        with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as db:
+            if not examine(db):
+                yield None
+                return
+            db.execute("PRAGMA secure_delete = ON")
+            db.execute("PRAGMA temp_store = MEMORY")
+            yield db
     except sqlite3.Error as error:
         raise _unusable(path, error) from error
-    try:
-        examine(db)
-        db.execute("PRAGMA secure_delete = ON")
-        db.execute("PRAGMA temp_store = MEMORY")
-    except sqlite3.Error as error:
-        db.close()
-        raise _unusable(path, error) from error
-    return db
 
 
 def names(payload: bytes, called: Collection[str]) -> bool:

@@ -328,7 +328,9 @@ def test_an_outbox_that_is_damaged_fails_and_stays_as_it_is(case) -> None:
     assert next(examine(case, ["outbox"])).status == "fail"
     assert path.read_text() == "no database" * 1000
     path.unlink()
-    sqlite3.connect(path).close()
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE messages(id INTEGER PRIMARY KEY)")
+    db.close()
     assert next(examine(case, ["outbox"])).status == "fail"
 
 
