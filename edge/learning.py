@@ -17,7 +17,7 @@ from typing import Final
 
 from edge.bundle import Bundle, enrolment_bundle, open_bundle
 from edge.enrolment import ClipReport, Enrolment
-from edge.errors import EnrolmentError, StorageError
+from edge.errors import EnrolmentError, StorageError, UnknownPersonError
 from edge.people import PeopleStore
 from edge.records import Exemplar, Person, QualityReason, Result
 from edge.scoring import Calibration, Scorer, voiceprint
@@ -113,8 +113,8 @@ class Learning:
         return exemplars
 
     def store(self, exemplars: Sequence[Exemplar], *, consent: str = "") -> Person:
-        """Keep the voiceprint, and the fingerprints of everything that was heard. Raises ``PeopleError`` and
-        ``StorageError``.
+        """Keep the voiceprint, and the fingerprints of everything that was heard. Raises ``PeopleError``,
+        ``StorageError``, and ``UnknownPersonError`` where the person was removed meanwhile.
         """
         if self._person is not None:
             person = self._store.add_exemplars(self._person.id, exemplars)
@@ -124,11 +124,23 @@ class Learning:
             with Repeats(self._folder) as repeats:
                 for digest, samples in self.enrolment.recordings():
                     repeats.remember(samples, kind="enrolment", person_id=person.id, note=digest)
+                self._check_still_there(person, repeats)
         except StorageError:
             if self._person is None:
                 self._store.remove(person.id)
             raise
         return person
+
+    def _check_still_there(self, person: Person, repeats: Repeats) -> None:
+        """Whoever removed the person a moment ago found only the fingerprints that had been written by then."""
+        try:
+            self._store.find(person.id)
+        except UnknownPersonError as error:
+            repeats.forget(person.id)
+            raise UnknownPersonError(
+                f"{person.name} was removed while the clips were being stored, so nothing was kept",
+                "Enrol the person again where that was not meant.",
+            ) from error
 
 
 def _now() -> str:

@@ -120,6 +120,7 @@ class Attempt:
         self._repeats = repeats
         self._about = about
         self._over = False
+        self._kept: int | None = None
         self.verdict: Verdict = "failed"
         """How it is counted; ``nothing``: not at all."""
         self.reason = "cut_off"
@@ -187,13 +188,21 @@ class Attempt:
         turn = used[-max(1, used[-1].decision.pooled) :]
         if challenge is not None:
             said = _with_digits(said, turn, challenge)
-        repeat = self._repeats.meet(audio, kind="attempt", person_id=self.person_id)
+        repeat, self._kept = self._repeats.meet(audio, kind="attempt", person_id=self.person_id)
         return said if repeat is None else _repeated(said, repeat)
 
     def _end(self, verdict: Verdict, about: Mapping[str, Any]) -> None:
         self._over = True
         if not self._counter.end(self.number, self.person_id, "attempt", verdict, {**self._about, **about}):
-            raise AttemptsError("The attempt took too long and has been counted as failed", "Try again.")
+            if self._counter.knows(self.number):
+                raise AttemptsError("The attempt took too long and has been counted as failed", "Try again.")
+            # Whoever removes a person has passed the fingerprints by now, and would not find this one.
+            if self._kept is not None:
+                self._repeats.drop(self._kept)
+            raise AttemptsError(
+                "The person was removed, or unlocked with the PIN, while the attempt went on, so it does not count",
+                "Try again, or enrol the person again.",
+            )
         self.verdict, self.reason = verdict, about["reason"]
 
 

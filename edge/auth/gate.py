@@ -69,7 +69,7 @@ class Counter:
 
     def end(self, number: int, identity: str, event: str, verdict: str, about: Mapping[str, Any]) -> bool:
         """The attempt is over. ``verdict``: ``match``, ``nothing`` or ``failed``. Gives False, and changes nothing,
-        where it had been given up as abandoned meanwhile.
+        where it had been given up as abandoned meanwhile, or forgotten (see ``knows``).
         """
         with self._record.writing() as session:
             if not lockout.is_open(session.db, number):
@@ -82,6 +82,13 @@ class Counter:
                 lockout.fail(session.db, number, self._clock.moment())
             session.journal.add(event, {"attempt": number, **_who(identity), **about})
             return True
+
+    def knows(self, number: int) -> bool:
+        """Whether an attempt that has not matched is in the record; False where it was forgotten, because its person
+        was removed or the PIN was given while it went on.
+        """
+        with self._record.reading() as session:
+            return lockout.is_there(session.db, number)
 
     def set_pin(self, new: str, old: str | None = None) -> None:
         """Set the PIN, or change it. Raises ``UsageError`` where the old one is missing or wrong, or the new one is too

@@ -114,6 +114,11 @@ def is_open(db: sqlite3.Connection, number: int) -> bool:
     return db.execute("SELECT 1 FROM attempts WHERE number = ? AND state = 'open'", (number,)).fetchone() is not None
 
 
+def is_there(db: sqlite3.Connection, number: int) -> bool:
+    """Whether an attempt is known at all, which one is not that ``unlock`` or ``forget`` took along."""
+    return db.execute("SELECT 1 FROM attempts WHERE number = ?", (number,)).fetchone() is not None
+
+
 def fail(db: sqlite3.Connection, number: int, now: Moment) -> None:
     """The attempt has failed; the delay counts from now."""
     db.execute(

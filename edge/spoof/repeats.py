@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from edge.clock import SystemClock
 from edge.records import Clock, Float32
@@ -55,6 +55,13 @@ class Repeat:
         }
 
 
+class Met(NamedTuple):
+    """What ``meet`` found. ``number``: of the fingerprint that it kept, None where it kept none."""
+
+    repeat: Repeat | None
+    number: int | None
+
+
 class Repeats:
     """The fingerprints of one device. Threads may share one; several processes may have the same file open.
 
@@ -92,18 +99,23 @@ class Repeats:
         with self._file.writing() as session:
             self._keep(session, samples, store.Entry(self._clock.now(), kind, person_id, b"", note))
 
-    def meet(self, samples: Float32, *, kind: Kind = "attempt", person_id: str = "") -> Repeat | None:
+    def meet(self, samples: Float32, *, kind: Kind = "attempt", person_id: str = "") -> Met:
         """``seen`` and then ``remember`` in one step, which nobody else's comes between. A repeat is not kept again."""
         with self._file.writing() as session:
             found = self._find(session, samples, None)
-            if found is None:
-                self._keep(session, samples, store.Entry(self._clock.now(), kind, person_id))
-            return found
+            if found is not None:
+                return Met(found, None)
+            return Met(None, self._keep(session, samples, store.Entry(self._clock.now(), kind, person_id)))
 
     def forget(self, person_id: str) -> int:
         """Forget what was noted for a person; gives how many fingerprints that were."""
         with self._file.writing() as session:
             return session.forget(person_id)
+
+    def drop(self, number: int) -> None:
+        """Forget one fingerprint, by the number that ``meet`` gave."""
+        with self._file.writing() as session:
+            session.drop(number)
 
     def __len__(self) -> int:
         with self._file.reading() as session:
@@ -130,12 +142,13 @@ class Repeats:
             note=entry.note,
         )
 
-    def _keep(self, session: store.Session, samples: Float32, entry: store.Entry) -> None:
+    def _keep(self, session: store.Session, samples: Float32, entry: store.Entry) -> int | None:
         signs = kept(trace(samples[: round(MOST_SECONDS * 16_000)], session.secret()))
         if not len(signs):
-            return
-        session.add(replace(entry, blob=packed(signs)))
+            return None
+        number = session.add(replace(entry, blob=packed(signs)))
         session.expire(older_than=self._oldest(), most=MOST_UTTERANCES)
+        return number
 
     def _oldest(self) -> float:
         return self._clock.now() - MOST_DAYS * 86_400.0

@@ -69,12 +69,13 @@ class Session:
         )
         return [Entry(*row) for row in rows]
 
-    def add(self, entry: Entry) -> None:
-        """Keep one more."""
-        self._connection.execute(
+    def add(self, entry: Entry) -> int:
+        """Keep one more; gives its number, which no other ever has."""
+        number = self._connection.execute(
             "INSERT INTO heard (created, kind, person_id, print, note) VALUES (?, ?, ?, ?, ?)",
             (entry.created, entry.kind, entry.person_id, entry.blob, entry.note),
-        )
+        ).lastrowid
+        return int(number or 0)
 
     def expire(self, *, older_than: float, most: int) -> None:
         """Delete what is too old, and the oldest beyond ``most``."""
@@ -86,6 +87,10 @@ class Session:
     def forget(self, person_id: str) -> int:
         """Delete a person's; gives how many."""
         return self._connection.execute("DELETE FROM heard WHERE person_id = ?", (person_id,)).rowcount
+
+    def drop(self, number: int) -> None:
+        """Delete one."""
+        self._connection.execute("DELETE FROM heard WHERE number = ?", (number,))
 
     def count(self) -> int:
         """How many there are."""

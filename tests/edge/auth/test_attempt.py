@@ -11,8 +11,10 @@ from edge.auth import audit
 from edge.auth.attempt import Gate
 from edge.challenge import ChallengeOutcome
 from edge.errors import EXIT_SPOOF, AttemptsError, LockedOut, MicrophoneError
+from edge.forgetting import forget
 from edge.records import Decision, Person, PersonScore, Result, Utterance
 from edge.settings import Settings
+from edge.spoof import Repeats
 
 ADA = Person("p0001", "Ada", "")
 HEARD = np.random.default_rng(7)
@@ -145,13 +147,32 @@ def test_an_attempt_is_judged_once_and_about_one_person(gate) -> None:
             attempt.judge([], person=ADA, profile="balanced", model="m", nothing="silent")
 
 
+def test_whoever_is_removed_during_an_attempt_leaves_no_fingerprint(gate, folder) -> None:
+    """By the time the sound is remembered, the fingerprints have been forgotten already."""
+    judged(gate, result("unknown"))
+    with gate.begin(ADA.id, requester="cli") as attempt, gate.begin("p0002", requester="cli") as other:
+        other.judge(
+            [result("unknown")], person=Person("p0002", "Ben", ""), profile="balanced", model="m", nothing=""
+        )  # fmt: skip
+        gone = forget(Settings(), folder, ADA)
+        assert (gone.fingerprints, gone.attempts, gone.problems) == (1, 2, ())
+        with pytest.raises(AttemptsError, match="was removed"):
+            attempt.judge([result("identified")], person=ADA, profile="balanced", model="m", nothing="")
+    with Repeats(folder) as repeats:
+        assert len(repeats) == 1
+        assert repeats.forget("p0002") == 1
+    assert gate.failures(ADA.id) == 0
+
+
 def test_a_match_that_comes_too_late_is_none(gate, clock) -> None:
+    sound = speech()
     with gate.begin(ADA.id, requester="cli") as slow:
         clock.advance(700)
         judged(gate, result("unknown"))
         with pytest.raises(AttemptsError, match="too long"):
-            slow.judge([result("identified")], person=ADA, profile="balanced", model="m", nothing="")
+            slow.judge([result("identified", samples=sound)], person=ADA, profile="balanced", model="m", nothing="")
     assert gate.failures(ADA.id) == 2
+    assert judged(gate, result("identified", samples=sound)).reason == "repeat"
 
 
 def test_the_log_has_figures_and_reasons_but_no_name_and_no_digits(gate, folder) -> None:

@@ -40,8 +40,9 @@ def repeats(tmp_path: Path):
 
 
 def test_the_very_same_recording_twice(repeats: Repeats) -> None:
-    assert repeats.meet(ADA, person_id="p0001") is None
-    again = repeats.meet(ADA)
+    assert repeats.meet(ADA, person_id="p0001").repeat is None
+    again, number = repeats.meet(ADA)
+    assert number is None
     assert again is not None and again.exact and again.likeness > 0.99
     assert (again.kind, again.person_id) == ("attempt", "p0001")
     assert len(repeats) == 1
@@ -125,7 +126,7 @@ def test_no_shift_and_no_gain_hides_a_recording(begin: int, gain: float) -> None
 )
 def test_what_is_no_sound_is_no_repeat(samples: np.ndarray, repeats: Repeats) -> None:
     repeats.remember(ADA)
-    assert repeats.meet(samples) is None
+    assert repeats.meet(samples) == (None, None)
 
 
 def test_the_file_is_the_owners_and_small_and_holds_no_sound(repeats: Repeats) -> None:
@@ -147,7 +148,7 @@ def test_two_processes_see_each_other(tmp_path: Path) -> None:
 
     def ask() -> None:
         with Repeats(tmp_path) as mine:
-            found.append(mine.meet(ADA) is not None)
+            found.append(mine.meet(ADA).repeat is not None)
 
     threads = [threading.Thread(target=ask) for _ in range(6)]
     for thread in threads:
@@ -237,6 +238,14 @@ def test_a_person_who_is_removed_takes_their_fingerprints_along(repeats: Repeats
     assert len(repeats) == 1
 
 
+def test_one_fingerprint_can_be_taken_back(repeats: Repeats) -> None:
+    repeats.remember(clip("ben-enrol-1.ogg"), person_id="p0001")
+    number = repeats.meet(ADA, person_id="p0001").number
+    assert number is not None
+    repeats.drop(number)
+    assert repeats.seen(ADA) is None and len(repeats) == 1
+
+
 @pytest.mark.parametrize(
     "content",
     [b"this is no database at all, and longer than a header" * 20, b"x", b"SQLite format 3\0", bytes(511), bytes(512)],
@@ -277,5 +286,5 @@ def test_copies_are_known_within_one_session() -> None:
 def test_even_a_word_that_is_played_again_is_known(repeats: Repeats) -> None:
     """An attempt may match from 0.4 s of speech on, so that must not be played back either."""
     word = ADA[8_000:17_000]
-    assert repeats.meet(word) is None
-    assert repeats.meet(word) is not None
+    assert repeats.meet(word).repeat is None
+    assert repeats.meet(word).repeat is not None
