@@ -1,14 +1,15 @@
 """Where the control socket is, and how it comes there.
 
 Takes the section ``control`` of the settings, the state folder, the environment; gives paths and a listening socket.
-Must hold: only a socket that nobody serves is replaced; mode and group are set before anybody is answered; a path
-longer than a socket's address may be (107 bytes) works as well.
+Must hold: only a socket that nobody serves is replaced, and of two daemons that begin at once one is told so; mode and
+group are set before anybody is answered; a path longer than a socket's address may be (107 bytes) works as well.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import grp
 import os
 import socket
@@ -29,6 +30,8 @@ _LONGEST_ADDRESS: Final = 107
 _MODE: Final = 0o660
 _BACKLOG: Final = 128
 _RETRY_SECONDS: Final = 0.02
+_PATIENCE_SECONDS: Final = 5.0
+"""For another daemon that makes its socket in the same folder; that takes a second at the most."""
 
 
 def socket_path(settings: Control, folder: Path, environ: Mapping[str, str] = os.environ) -> Path:
@@ -67,20 +70,21 @@ def group_id(name: str) -> int | None:
 def listen(path: Path, group: int | None) -> socket.socket:
     """A socket that listens at ``path`` with mode 0660, non-blocking. Raises ``ControlError`` where it cannot be."""
     try:
-        _make_room(path)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-        try:
-            with _short(path) as address:
-                listener.bind(address)
-            # Nobody is answered before listen(), so nobody gets in between with another mode or group.
-            # In the service it is the group already, and changing it is forbidden.
-            if group is not None and path.stat().st_gid != group:
-                os.chown(path, -1, group)
-            path.chmod(_MODE)
-            listener.listen(_BACKLOG)
-        except BaseException:
-            listener.close()
-            raise
+        with _alone(path.parent):
+            _make_room(path)
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            try:
+                with _short(path) as address:
+                    listener.bind(address)
+                # Nobody is answered before listen(), so nobody gets in between with another mode or group.
+                # In the service it is the group already, and changing it is forbidden.
+                if group is not None and path.stat().st_gid != group:
+                    os.chown(path, -1, group)
+                path.chmod(_MODE)
+                listener.listen(_BACKLOG)
+            except BaseException:
+                listener.close()
+                raise
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ControlError(f"The control socket {path} cannot be made: {reason}", _REMEDY) from error
@@ -128,6 +132,27 @@ def _make_room(path: Path) -> None:
         raise ControlError(f"Another Earmark serves the control socket {path}", _REMEDY)
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other daemons from looking at a socket here between its bind() and its listen(): it would look as if nobody
+    served it. Whoever else holds the folder's lock, and how long, keeps no daemon from its socket.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(_RETRY_SECONDS)
+            except OSError:  # a file system without locks
+                break
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager

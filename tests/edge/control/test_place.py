@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import grp
 import os
 import socket
 import stat
 import tempfile
+import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +20,7 @@ from edge.control.peer import Access, Peer, peer_of
 from edge.control.place import SYSTEM, candidates, connect, group_id, listen, socket_path
 from edge.errors import ControlError, SettingsError
 from edge.settings import Control
+from tests.broker import wait_for
 
 
 def test_the_socket_is_in_the_runtime_folder_else_with_the_state(tmp_path: Path) -> None:
@@ -64,6 +69,50 @@ def test_another_daemons_socket_and_another_file_are_left_alone(tmp_path: Path) 
     with pytest.raises(ControlError, match="no socket"):
         listen(path, None)
     assert path.read_text() == "mine"
+
+
+def test_of_two_daemons_that_begin_at_once_the_second_finds_the_socket_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes by where the first one has made its socket and does not listen yet."""
+    path, chmod = tmp_path / "control.sock", Path.chmod
+    monkeypatch.setattr("edge.control.place._PATIENCE_SECONDS", 600.0)
+    waits, told = threading.Event(), list[object]()
+
+    def second() -> None:
+        try:
+            told.append(listen(path, None))
+        except ControlError as error:
+            told.append(error.cause)
+
+    thread = threading.Thread(target=second)
+
+    def sleep(seconds: float) -> None:
+        waits.set()
+
+    def meanwhile(self: Path, mode: int) -> None:
+        monkeypatch.setattr(Path, "chmod", chmod)
+        with monkeypatch.context() as patched:
+            patched.setattr("edge.control.place.time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+            thread.start()
+            wait_for(lambda: waits.is_set() or not thread.is_alive(), "the second one")
+        chmod(self, mode)
+
+    monkeypatch.setattr(Path, "chmod", meanwhile)
+    with listen(path, None):
+        thread.join()
+        assert told == [f"Another Earmark serves the control socket {path}"]
+
+
+def test_a_lock_that_somebody_holds_for_ever_keeps_no_daemon_from_its_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.control.place._PATIENCE_SECONDS", 0.01)
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    with listen(tmp_path / "control.sock", None):
+        connect(tmp_path / "control.sock", 5).close()
+    os.close(handle)
 
 
 def test_a_place_that_cannot_be_used_is_said_so(tmp_path: Path) -> None:
