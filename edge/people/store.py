@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from edge.people.lookup import fitting, taken, unknown
 from edge.people.names import check_name, check_note, name_key
 from edge.people.rows import Record
 from edge.records import Exemplar, Person
-from edge.sqlite_files import transaction
+from edge.sqlite_files import one_look, transaction
 from edge.vault import Vault, keys
 from edge.vault.sealing import SALT_BYTES
 
@@ -53,7 +53,8 @@ class PeopleStore:
             with in_words(self.path):
                 if not version(self._connection):
                     self._begin()
-                self._vault()  # without its key a database is of no use, which should be known at once
+                with one_look(self._connection):
+                    self._vault()  # without its key a database is of no use, which should be known at once
         except BaseException:
             self._connection.close()
             raise
@@ -78,7 +79,7 @@ class PeopleStore:
     @property
     def key(self) -> keys.Key:
         """The key in force; of a file that is not encrypted yet, the one that it would get."""
-        with self._reading():
+        with self._looking():
             vault = self._vault()
         return vault.key if vault is not None else keys.current(self.path.parent)
 
@@ -238,16 +239,8 @@ class PeopleStore:
 
     def records(self) -> list[Record]:
         """Everybody with everything that is kept of them, by name."""
-        with self._reading() as connection, self._sensibly():
-            # One transaction, so that all tables are seen at the same moment.
-            nested = connection.in_transaction
-            if not nested:
-                connection.execute("BEGIN")
-            try:
-                found = rows.read(connection, self._vault())
-            finally:
-                if not nested and connection.in_transaction:
-                    connection.execute("ROLLBACK")
+        with self._looking() as connection, self._sensibly():
+            found = rows.read(connection, self._vault())
         for record in found:
             record.exemplars = [
                 clip if clip.space else replace(clip, space=self._spaces.get(clip.encoder, ""))
@@ -261,7 +254,10 @@ class PeopleStore:
         )
 
     def _vault(self) -> Vault | None:
-        """The vault that the rows belong to now, None of a database that is not encrypted yet."""
+        """The vault that the rows belong to now, None of a database that is not encrypted yet.
+
+        Inside a change or a look, whose lock keeps ``revoke`` from replacing the key between row and key file.
+        """
         if rows.is_plain(self._connection):
             return None
         row = self._connection.execute("SELECT salt, key FROM vault").fetchone()
@@ -275,7 +271,8 @@ class PeopleStore:
     def _settled(self) -> Vault:
         """The vault, inside a change; a change of the key that was cut off is brought to its end first."""
         vault = self._vault()
-        assert vault is not None
+        if vault is None:  # ``unprotect`` was faster
+            raise PeopleError(f"the people database {self.path} was changed by another command meanwhile", "Try again.")
         keys.settle(self.path.parent, vault.key.ident)
         return vault
 
@@ -315,6 +312,12 @@ class PeopleStore:
     def _reading(self) -> Iterator[sqlite3.Connection]:
         with self._lock, in_words(self.path):
             yield self._connection
+
+    @contextmanager
+    def _looking(self) -> Iterator[sqlite3.Connection]:
+        """All tables, and the key, at the same moment."""
+        with self._reading() as connection, nullcontext() if connection.in_transaction else one_look(connection):
+            yield connection
 
     @contextmanager
     def _writing(self, *, wipe: bool = False) -> Iterator[tuple[sqlite3.Connection, Vault]]:

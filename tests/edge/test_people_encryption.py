@@ -14,7 +14,7 @@ import pytest
 
 from edge.errors import PeopleError, UnknownPersonError, VaultError
 from edge.people import PeopleStore
-from edge.vault import KEY_FILE
+from edge.vault import KEY_FILE, keys
 from tests.edge.people_clips import ENCODER, clip, clips
 from tests.edge.people_plain import old_database
 
@@ -265,6 +265,54 @@ def test_revoking_keeps_people_and_makes_everything_of_before_useless(path, tmp_
     path.write_bytes(old_file)
     with pytest.raises(VaultError, match="another key"):
         PeopleStore(path)
+
+
+@pytest.mark.parametrize("look", ["open", "key"])
+def test_a_revocation_does_not_come_between_a_look_at_the_row_and_one_at_the_key(path, monkeypatch, look):
+    """Whoever is about to read the key of the row that they have seen would find another in its place."""
+    with PeopleStore(path) as store, PeopleStore(path) as other:
+        store.add("Ada", clips(1))
+        other.revoke()
+        other._connection.execute("PRAGMA busy_timeout = 0")
+        known, refused = keys.known, []
+
+        def revoked_before(folder, ident):
+            patch.undo()
+            with pytest.raises(PeopleError, match="another command") as caught:
+                other.revoke()
+            refused.append(caught)
+            return known(folder, ident)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(keys, "known", revoked_before)
+            if look == "open":
+                PeopleStore(path).close()
+            else:
+                assert store.key.ours
+        assert len(refused) == 1
+        assert other.revoke() == 1
+
+
+@pytest.mark.parametrize(
+    "act", [lambda s: s.add("Ben", clips(2)), lambda s: s.rename("Ada", "Zoe"), PeopleStore.revoke]
+)
+def test_a_change_that_finds_the_database_taken_back_is_refused_in_words_and_works_again(path, monkeypatch, act):
+    with PeopleStore(path) as store, PeopleStore(path) as other:
+        store.add("Ada", clips(1))
+        encrypt = store._encrypt
+
+        def taken_back_after() -> bool:
+            done = encrypt()
+            other.unprotect()
+            return done
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "_encrypt", taken_back_after)
+            with pytest.raises(PeopleError, match="was changed by another command"):
+                act(store)
+        assert [person.name for person in store.people()] == ["Ada"]
+        act(store)
+        assert store.encrypted
 
 
 def test_the_key_of_a_credential_wins_and_is_not_replaced(path, tmp_path, monkeypatch):
