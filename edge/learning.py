@@ -8,7 +8,7 @@ fingerprints of what was heard, or not at all.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,9 +127,16 @@ class Learning:
                 self._check_still_there(person, repeats)
         except StorageError:
             if self._person is None:
-                self._store.remove(person.id)
+                self._take_back(person)
             raise
         return person
+
+    def _take_back(self, person: Person) -> None:
+        """Neither the person nor the fingerprints that could still be written may stay alone."""
+        with suppress(UnknownPersonError):
+            self._store.remove(person.id)
+        with suppress(StorageError), Repeats(self._folder) as repeats:
+            repeats.forget(person.id)
 
     def _check_still_there(self, person: Person, repeats: Repeats) -> None:
         """Whoever removed the person a moment ago found only the fingerprints that had been written by then."""

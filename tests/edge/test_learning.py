@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from edge.errors import UnknownPersonError
+from edge.errors import StorageError, UnknownPersonError
 from edge.forgetting import forget
 from edge.learning import Learning
 from edge.people import PeopleStore
@@ -82,6 +82,24 @@ def test_whoever_is_removed_while_they_are_stored_leaves_no_fingerprint(
     learning, exemplars = learnt(store, tmp_path, person)
     after_the_first(lambda: remove(tmp_path))
     with learning, pytest.raises(UnknownPersonError, match="Ada was removed while"):
+        learning.store(exemplars)
+    assert store.people() == ()
+    assert fingerprints(tmp_path) == 0
+
+
+@pytest.mark.parametrize("removed", [False, True], ids=["there", "removed"])
+def test_somebody_new_whose_fingerprints_cannot_all_be_kept_is_not_stored(
+    store, tmp_path, after_the_first, removed
+) -> None:
+    learning, exemplars = learnt(store, tmp_path)
+
+    def fill_the_disk() -> None:
+        if removed:
+            remove(tmp_path)
+        raise StorageError("the disk is full", "Make room.")
+
+    after_the_first(fill_the_disk)
+    with learning, pytest.raises(StorageError, match="the disk is full"):
         learning.store(exemplars)
     assert store.people() == ()
     assert fingerprints(tmp_path) == 0
