@@ -7,7 +7,9 @@ a broker that is away is a problem to report, not a reason to end.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import queue
 import signal
 import threading
 from collections.abc import Callable
@@ -58,7 +60,8 @@ class Service:
         self._clock = clock or SystemClock()
         self._notifier = notifier or Notifier()
         self._installer = Installer(folder, self.request_reload)
-        self._wake = threading.Event()
+        # No event: a signal handler would wait for ever for the lock of one that the thread it interrupts has.
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stop = False
         self._reload = False
         self._station: Station | None = None
@@ -76,12 +79,12 @@ class Service:
     def request_stop(self) -> None:
         """End soon; safe from any thread and from a signal handler."""
         self._stop = True
-        self._wake.set()
+        self._wake.put(None)
 
     def request_reload(self) -> None:
         """Reload soon."""
         self._reload = True
-        self._wake.set()
+        self._wake.put(None)
 
     def _run(self) -> int:
         station = self._station = self._open(self._load())
@@ -108,8 +111,7 @@ class Service:
         """Tick until the end; gives what ended the listening, None for a proper end."""
         health_due = people_due = self._clock.monotonic()
         while True:
-            self._wake.wait(_TICK_SECONDS)
-            self._wake.clear()
+            self._rest()
             if self._stop:
                 return None
             if self._reload:
@@ -131,6 +133,13 @@ class Service:
                 health_due = now + _HEALTH_SECONDS
             if station.stalled_seconds() < _HANG_SECONDS:
                 self._notifier.alive()
+
+    def _rest(self) -> None:
+        """Until the next tick, or sooner where something is requested."""
+        with contextlib.suppress(queue.Empty):
+            self._wake.get(timeout=_TICK_SECONDS)
+            while True:
+                self._wake.get_nowait()
 
     def _do_reload(self) -> None:
         """Swap the station for one with the new settings; with settings that can't be used the old one goes on."""
