@@ -111,16 +111,19 @@ def _attempts(folder: Path, person_id: str) -> int:
 
 
 def _clear(settings: Settings, folder: Path, person_id: str, shown: str, called: Collection[str]) -> None:
-    """Wait for the daemon, which notices by itself; where none runs, do what it would."""
+    """Wait for the daemon, which notices by itself; where none runs, or not any more, do what it would."""
+    path, deadline = folder / "outbox.sqlite", time.monotonic() + _DAEMON_SECONDS
     with ExitStack() as stack:
-        try:
-            stack.enter_context(SingleInstance(folder))
-        except StorageError:
-            path, deadline = folder / "outbox.sqlite", time.monotonic() + _DAEMON_SECONDS
-            while erasure.mentioned(path, person_id, called) and time.monotonic() < deadline:
+        while erasure.mentioned(path, person_id, called):
+            try:
+                stack.enter_context(SingleInstance(folder))
+            except StorageError:
+                if time.monotonic() >= deadline:
+                    return
                 time.sleep(_POLL_SECONDS)
-        else:
-            _clear_ourselves(settings, folder, person_id, shown, called)
+            else:
+                _clear_ourselves(settings, folder, person_id, shown, called)
+                return
 
 
 def _clear_ourselves(settings: Settings, folder: Path, person_id: str, shown: str, called: Collection[str]) -> None:
