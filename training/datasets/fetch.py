@@ -2,13 +2,16 @@
 
 Takes a ``DataSet`` and choices; gives ``Fetched``. Archives lie in ``DIR/archives/NAME``, with ``lock.json`` beside
 them, and are unpacked to ``DIR/NAME``. Must hold: nothing is unpacked that was not checked; every step goes on where it
-stopped, and what is done is not done again.
+stopped, and what is done is not done again, also by another process that was asked for the same set meanwhile.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,12 +69,30 @@ def fetch(dataset: DataSet, folder: Path, choices: Choices, console: Console) ->
     store = folder / ARCHIVES / dataset.name
     try:
         store.mkdir(parents=True, exist_ok=True)
-        lock = Lock(store)
-        _refuse_full_disk(store, archives, lock)
-        work = _Work(dataset, folder, lock, choices, console)
-        return [work.on(one) for one in archives]
+        with _alone(store, console):
+            lock = Lock(store)
+            _refuse_full_disk(store, archives, lock)
+            work = _Work(dataset, folder, lock, choices, console)
+            return [work.on(one) for one in archives]
     except OSError as error:
         raise StorageError(f"{folder} cannot be written ({error})", "Is the disk full?") from error
+
+
+@contextmanager
+def _alone(store: Path, console: Console) -> Iterator[None]:
+    """Let nobody else fetch this set to this place meanwhile: two would write into the same files."""
+    handle = os.open(store, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            console.note(f"Another process is fetching to {store}; this one goes on when that is done.")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            console.note(f"{store} cannot be locked; let no other process fetch to it meanwhile.")
+        yield
+    finally:
+        os.close(handle)
 
 
 def _archives(dataset: DataSet, choices: Choices) -> tuple[Archive, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import io
 import json
@@ -18,6 +20,7 @@ from edge.errors import StorageError, UsageError
 from tests.training.datasets import real_layouts as real
 from training.data_command import data
 from training.datasets import catalogue, download
+from training.datasets import fetch as fetching
 from training.datasets.catalogue import Archive, DataSet, set_named
 from training.datasets.unpack import safe_name, unpack
 
@@ -82,6 +85,59 @@ def test_a_set_is_fetched_checked_unpacked_and_readable(tmp_path, server, capsys
     assert fetch(tmp_path) == 0
     assert "was there already" in capsys.readouterr().out
     assert len(server.asked) == 1
+
+
+def test_of_two_that_fetch_one_set_the_second_waits_and_takes_what_the_first_has_fetched(
+    tmp_path, server, capsys, monkeypatch
+):
+    """It comes by while the first one is at work."""
+    lock, waited = fcntl.flock, []
+
+    def meanwhile(handle, how):
+        if how & fcntl.LOCK_NB:
+            raise BlockingIOError
+        monkeypatch.setattr(fcntl, "flock", lock)
+        waited.append(capsys.readouterr().err)
+        assert fetch(tmp_path) == 0
+        assert "was there already" not in capsys.readouterr().out
+        lock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", meanwhile)
+    assert fetch(tmp_path) == 0
+    assert "this one goes on when that is done" in waited[0]
+    assert "was there already" in capsys.readouterr().out
+    assert len(server.asked) == 1
+
+
+def test_whoever_fetches_holds_the_sets_folder_until_all_is_unpacked(tmp_path, server, monkeypatch):
+    stages = []
+
+    def watched(name):
+        does = getattr(fetching, name)
+
+        def does_it(*arguments):
+            handle = os.open(tmp_path / "archives" / "toy", os.O_RDONLY)
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.close(handle)
+            stages.append(name)
+            return does(*arguments)
+
+        monkeypatch.setattr(fetching, name, does_it)
+
+    for name in ("Lock", "download", "unpack"):
+        watched(name)
+    assert fetch(tmp_path) == 0
+    assert stages == ["Lock", "download", "unpack"]
+
+
+def test_a_disk_without_locks_can_be_fetched_to(tmp_path, server, capsys, monkeypatch):
+    def none(handle, how):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    assert fetch(tmp_path) == 0
+    assert "cannot be locked" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("answer", ["n\n", ""])
