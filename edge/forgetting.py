@@ -68,8 +68,9 @@ def forget(settings: Settings, folder: Path, person: Person) -> Forgotten:
             problems.append(error.sentence())
             return 0
 
-    fingerprints = tried(lambda: _fingerprints(folder, person.id))
+    # In this order: an attempt that ends later finds that it is not known any more, and takes its fingerprint back.
     attempts = tried(lambda: _attempts(folder, person.id))
+    fingerprints = tried(lambda: _fingerprints(folder, person.id))
     events, broker = 0, _ORDER[0]
     for place in (folder, folder / ASSISTANT_FOLDER):
         path = place / "outbox.sqlite"

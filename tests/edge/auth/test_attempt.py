@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import numpy as np
 import pytest
 
+from edge import forgetting
 from edge.auth import audit
 from edge.auth.attempt import Gate
 from edge.challenge import ChallengeOutcome
@@ -162,6 +164,25 @@ def test_whoever_is_removed_during_an_attempt_leaves_no_fingerprint(gate, folder
         assert len(repeats) == 1
         assert repeats.forget("p0002") == 1
     assert gate.failures(ADA.id) == 0
+
+
+@pytest.mark.parametrize("step", ["_attempts", "_fingerprints"])
+def test_an_attempt_that_ends_between_two_steps_of_forgetting_leaves_no_fingerprint(
+    gate, folder, monkeypatch, step
+) -> None:
+    act = getattr(forgetting, step)
+
+    def act_and_end(*words) -> int:
+        done = act(*words)
+        with contextlib.suppress(AttemptsError):
+            attempt.judge([result("unknown")], person=ADA, profile="balanced", model="m", nothing="")
+        return done
+
+    with gate.begin(ADA.id, requester="cli") as attempt:
+        monkeypatch.setattr(forgetting, step, act_and_end)
+        assert forget(Settings(), folder, ADA).problems == ()
+    with Repeats(folder) as repeats:
+        assert len(repeats) == 0
 
 
 def test_a_match_that_comes_too_late_is_none(gate, clock) -> None:
