@@ -8,6 +8,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from edge.daemon import verification
 from edge.daemon.station import Station
 from edge.errors import SettingsError
 from edge.people import PeopleStore
+from edge.pipeline import Pipeline
 from edge.records import SAMPLE_RATE, Float32
 from edge.settings import Control, Settings
 from tests.broker import wait_for
@@ -88,22 +90,33 @@ def test_one_at_a_time_and_the_other_is_told(room: Room) -> None:
         assert second.ask(**verify("3"))["stage"] == "listening"
 
 
-def cancelled(room: Room, samples: Float32) -> None:
+def cancelled(room: Room, samples: Float32, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the verification has heard all of it, which has a thread of its own beside the feed."""
+    made: list[Pipeline] = []
+
+    def build(*arguments: Any, **more: Any) -> Pipeline:
+        made.append(Pipeline(*arguments, **more))
+        return made[-1]
+
+    monkeypatch.setattr(verification, "Pipeline", build)
     with Raw(room.path) as client:
         client.ask(**verify("v", timeout=60))
         room.stage.say(samples)
-        room.heard_all()
+        wait_for(
+            lambda: made and round(made[0].counters.audio_seconds * SAMPLE_RATE) == len(samples),
+            "the verification has heard it",
+        )
         client.send({"id": "c", "op": "cancel", "request": "v"})
         told = {line["id"]: line for line in (client.line(), client.line())}
         assert told["v"]["error"]["code"] == "cancelled"
         assert told["v"]["exit_code"] != 0
 
 
-def test_cancelling_takes_back_nothing_that_was_said(room: Room) -> None:
+def test_cancelling_takes_back_nothing_that_was_said(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else somebody could listen for a while, see that no yes comes, and try again for ever."""
-    cancelled(room, clip("clip-4-ben.ogg"))
+    cancelled(room, clip("clip-4-ben.ogg"), monkeypatch)
     assert room.failures() == 1
-    cancelled(room, SILENCE)
+    cancelled(room, SILENCE, monkeypatch)
     assert room.failures() == 1
 
 
