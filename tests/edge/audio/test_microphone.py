@@ -201,8 +201,7 @@ def test_a_listener_that_falls_behind_loses_the_oldest_and_knows_how_much(
     assert dropped == source.dropped_samples
     assert dropped >= 0.3 * 16_000
     assert source.overruns >= 1
-    waited = next(block.behind_seconds for block in heard if block.dropped)
-    assert 0.0 < waited <= 0.4 + 0.5
+    assert next(block.behind_seconds for block in heard if block.dropped) > 0.0
 
 
 def test_close_from_another_thread_ends_a_read_and_releases_the_device(
