@@ -6,24 +6,20 @@ however that ended.
 
 from __future__ import annotations
 
-import fcntl
 import os
-import random
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from edge.errors import StorageError
+from edge.file_lock import lock_within
 from edge.whole_file import sync
 
 RECORD: Final = "attempts.sqlite"
 LOG: Final = "audit.jsonl"
 LOCK: Final = "attempts.lock"
 _LOCK_SECONDS: Final = 30.0
-_FIRST_PAUSE_SECONDS: Final = 0.01
-_LONGEST_PAUSE_SECONDS: Final = 0.2
 
 
 def logs(folder: Path) -> list[Path]:
@@ -55,20 +51,10 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise unusable(path, error) from error
     try:
-        deadline, pause = time.monotonic() + _LOCK_SECONDS, _FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    raise StorageError(
-                        f"Another process keeps the attempts locked ({path})", "Try again; end the process if it hangs."
-                    ) from error
-                # Many who look again and again take the time from the one who is in here; those who wait equally long
-                # come back all together.
-                time.sleep(random.uniform(0.5, 1.0) * pause)
-                pause = min(_LONGEST_PAUSE_SECONDS, 1.5 * pause)
+        if not lock_within(handle, _LOCK_SECONDS):
+            raise StorageError(
+                f"Another process keeps the attempts locked ({path})", "Try again; end the process if it hangs."
+            )
         yield
     finally:
         os.close(handle)

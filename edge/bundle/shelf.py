@@ -13,11 +13,9 @@ meets nobody else's change in between.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -27,12 +25,12 @@ from edge.bundle.card import Card, fingerprint
 from edge.bundle.files import card_and_signature, read_card
 from edge.bundle.locate import SUFFIX
 from edge.errors import BundleError, StorageError
+from edge.file_lock import lock_within
 from edge.whole_file import replace_whole, sync
 
 VERSIONS: Final = ".versions"
 _PACKAGED: Final = "-"
 """In ``NAME.before``: there was no link, so that the name meant a bundle elsewhere, such as the package's own."""
-_LOOK_SECONDS: Final = 0.1
 
 
 class Shelf:
@@ -54,11 +52,8 @@ class Shelf:
                 self._versions.mkdir(mode=0o755, parents=True, exist_ok=True)
                 lock = os.open(self._versions / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
                 stack.callback(os.close, lock)
-                deadline = time.monotonic() + seconds
-                while not _locked(lock):
-                    if time.monotonic() >= deadline:
-                        raise StorageError(f"another command is changing the bundles in {self._folder}", "Try again.")
-                    time.sleep(_LOOK_SECONDS)
+                if not lock_within(lock, seconds):
+                    raise StorageError(f"another command is changing the bundles in {self._folder}", "Try again.")
                 for left in self._versions.glob("arriving-*.part"):  # as large as a bundle, of one that was killed
                     left.unlink()
             yield
@@ -164,14 +159,6 @@ def _relink(link: Path, target: str) -> None:
     fresh.symlink_to(target)
     fresh.replace(link)
     sync(link.parent)
-
-
-def _locked(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import grp
 import os
 import socket
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import ControlError, SettingsError
+from edge.file_lock import lock_within
 from edge.settings import Control
 
 NAME: Final = "control.sock"
@@ -141,15 +141,8 @@ def _alone(folder: Path) -> Iterator[None]:
     """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                time.sleep(_RETRY_SECONDS)
-            except OSError:  # a file system without locks
-                break
+        with contextlib.suppress(OSError):  # a file system without locks
+            lock_within(handle, _PATIENCE_SECONDS)
         yield
     finally:
         os.close(handle)

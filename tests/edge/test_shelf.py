@@ -129,7 +129,7 @@ def test_one_at_a_time_is_at_work_there_and_the_next_one_waits(tmp_path: Path, m
     with pytest.raises(StorageError, match=r"another command is changing the bundles .*") as caught, shelf.alone(0):
         raise AssertionError("a second one came in")
     assert caught.value.remedy == "Try again."
-    monkeypatch.setattr("edge.bundle.shelf.time.sleep", lambda seconds: first.close())
+    monkeypatch.setattr("edge.file_lock.time.sleep", lambda seconds: first.close())
     with shelf.alone(600):
         pass
     with shelf.alone(0):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from edge import file_lock
 from edge.auth import files
 from edge.errors import StorageError
 
@@ -28,7 +29,7 @@ def test_who_waits_looks_rarely_and_not_in_step_with_others(folder, monkeypatch:
     waits = [Waited(), Waited()]
     with files.locked(folder):
         for waited in waits:
-            monkeypatch.setattr(files, "time", SimpleNamespace(monotonic=waited.monotonic, sleep=waited.sleep))
+            monkeypatch.setattr(file_lock, "time", SimpleNamespace(monotonic=waited.monotonic, sleep=waited.sleep))
             with pytest.raises(StorageError, match="keeps the attempts locked"), files.locked(folder):
                 pass
     for waited in waits:
@@ -48,6 +49,6 @@ def test_the_lock_is_had_as_soon_as_it_is_free(folder, monkeypatch: pytest.Monke
         if len(waited.pauses) == 3:
             first.__exit__(None, None, None)
 
-    monkeypatch.setattr(files, "time", SimpleNamespace(monotonic=waited.monotonic, sleep=leave))
+    monkeypatch.setattr(file_lock, "time", SimpleNamespace(monotonic=waited.monotonic, sleep=leave))
     with files.locked(folder):
         assert len(waited.pauses) == 3

@@ -93,7 +93,7 @@ def test_of_two_daemons_that_begin_at_once_the_second_finds_the_socket_served(
     def meanwhile(self: Path, mode: int) -> None:
         monkeypatch.setattr(Path, "chmod", chmod)
         with monkeypatch.context() as patched:
-            patched.setattr("edge.control.place.time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+            patched.setattr("edge.file_lock.time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
             thread.start()
             wait_for(lambda: waits.is_set() or not thread.is_alive(), "the second one")
         chmod(self, mode)
